@@ -259,13 +259,14 @@ class Latency:
 
     ``endpoint``: the turn was found to be over; ``transcript``: its final text was in hand;
     ``first_token``: the model's first text; ``first_audio``: the first packet left for the
-    carrier. None: that step did not happen in this turn.
+    carrier; ``heard``: the carrier began to play it. None: that step did not happen in this turn.
     """
 
     endpoint: float | None = None
     transcript: float | None = None
     first_token: float | None = None
     first_audio: float | None = None
+    heard: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,9 @@ class Phrases(_Model):
     )
     silence_goodbye: str = "I can't hear you, so I'll hang up now. Goodbye."
     hold_on: str = Field("One moment, please.", description="said when a vendor stalls or fails")
+    again: str = Field(
+        "Sorry, could you say that again?", description="said when the recognizer lost the words"
+    )
     failure: str = "I'm sorry, I'm having technical trouble. Please call again later. Goodbye."
     time_up: str = "I'm sorry, we have to end the call here. Goodbye."
     closed: str = (
