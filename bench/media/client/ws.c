@@ -74,7 +74,7 @@ int ws_upgrade(ws *w, int port, const char *path)
     char head[2048];
     int n = snprintf(head, sizeof head,
                      "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\n"
-                     "Connection: Upgrade\r\nSec-WebSocket-Key: b2ZmaG9vayBiZW5jaCBrZXk=\r\n"
+                     "Connection: Upgrade\r\nSec-WebSocket-Key: b2ZmaG9vay1jYXJyaWVyLQ==\r\n"
                      "Sec-WebSocket-Version: 13\r\nUser-Agent: offhook-bench\r\n\r\n",
                      path, port);
     return n < (int)sizeof head ? send_or_keep(w, head, (size_t)n) : -1;

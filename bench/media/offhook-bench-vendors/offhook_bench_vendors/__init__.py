@@ -1,0 +1,1 @@
+"""Scripted speech and language vendors for offhook's media benchmark: fixed delays, no network."""
