@@ -6,9 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from offhook.call.text import SentenceSplitter, heard_part
 from offhook.events import Latency, Message, ToolCall
-
-MARK_EVERY_MS = 500
-"""The transmitter asks for a mark at least this often inside an utterance."""
+from offhook.media.playout import MARK_EVERY_MS
 
 _MS_PER_LETTER = 65.0
 _MARK_GRACE_MS = 2000.0

@@ -1,0 +1,85 @@
+"""The caller's audio between the event loop, which gets a frame every 20 ms, and the call's handler
+thread, which should wake ten times a second and at once when somebody begins to speak."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+
+from offhook.events import MULAW_8K
+from offhook.media.vad import LoudnessGate
+
+BATCH_MS = 100.0
+_SILENCE = b"\xff"
+_MAX_GAP_MS = 2000.0
+_MAX_BUFFERED = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A stretch of mu-law 8 kHz audio that begins at ``start_ms`` of the stream."""
+
+    start_ms: float
+    payload: bytes
+    loud: bool
+
+    @property
+    def end_ms(self) -> float:
+        return self.start_ms + MULAW_8K.duration_ms(len(self.payload))
+
+
+class CallerAudio:
+    """A bounded buffer on the time line of the stream: ``push`` on the loop, ``take`` on the handler.
+
+    Time comes from the carrier's timestamps: a gap is filled with silence (up to 2 s; beyond that
+    the time line jumps), a frame that was there already is dropped. When 500 frames (10 s) wait,
+    the oldest is dropped and counted in ``dropped``: a handler that far behind has lost the call.
+
+    ``wake_at`` and ``wake_on_voice`` are the handler's alarm, in stream time.
+    """
+
+    def __init__(self, gate: LoudnessGate | None) -> None:
+        self._gate = gate
+        self._lock = threading.Lock()
+        self._frames: deque[Frame] = deque()
+        self._end_ms = 0.0
+        self.dropped = 0
+        self.wake_at = 0.0
+        self.wake_on_voice = True
+
+    def push(self, payload: bytes, timestamp_ms: float = -1) -> bool:
+        """Add what the carrier sent; True if the handler must be woken now."""
+        if not payload:
+            return False
+        start = self._end_ms
+        duration = MULAW_8K.duration_ms(len(payload))
+        if timestamp_ms >= 0:
+            ahead = timestamp_ms - start
+            if ahead <= -duration and start - timestamp_ms < _MAX_GAP_MS:
+                return False  # a repeated or overtaken frame: its place is taken
+            if ahead >= duration:
+                if ahead <= _MAX_GAP_MS:
+                    self._append(Frame(start, _SILENCE * MULAW_8K.size(ahead), False))
+                    start = self._end_ms
+                else:
+                    start = timestamp_ms
+        loud = self._gate is not None and self._gate.is_loud(payload)
+        self._append(Frame(start, payload, loud))
+        return self._end_ms >= self.wake_at or (loud and self.wake_on_voice)
+
+    def take(self) -> list[Frame]:
+        """All frames that came since the last call, oldest first."""
+        with self._lock:
+            frames = list(self._frames)
+            self._frames.clear()
+            self.wake_at = self._end_ms + BATCH_MS
+            return frames
+
+    def _append(self, frame: Frame) -> None:
+        with self._lock:
+            if len(self._frames) >= _MAX_BUFFERED:
+                self._frames.popleft()
+                self.dropped += 1
+            self._frames.append(frame)
+            self._end_ms = frame.end_ms
