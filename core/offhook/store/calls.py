@@ -309,6 +309,7 @@ def add_turn(call_id: str, turn: Turn) -> Write:
         "transcript_ms": turn.latency.transcript,
         "first_token_ms": turn.latency.first_token,
         "first_audio_ms": turn.latency.first_audio,
+        "heard_ms": turn.latency.heard,
     }
 
     def write(connection: Connection) -> None:
@@ -383,5 +384,11 @@ def _turn(row: TurnRow) -> Turn:
         start_ms=row.start_ms,
         end_ms=row.end_ms,
         interrupted=row.interrupted,
-        latency=Latency(row.endpoint_ms, row.transcript_ms, row.first_token_ms, row.first_audio_ms),
+        latency=Latency(
+            endpoint=row.endpoint_ms,
+            transcript=row.transcript_ms,
+            first_token=row.first_token_ms,
+            first_audio=row.first_audio_ms,
+            heard=row.heard_ms,
+        ),
     )

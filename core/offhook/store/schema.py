@@ -120,3 +120,4 @@ class TurnRow(Base):
     transcript_ms: Mapped[float | None]
     first_token_ms: Mapped[float | None]
     first_audio_ms: Mapped[float | None]
+    heard_ms: Mapped[float | None]

@@ -32,7 +32,7 @@ AGENT_TURN = Turn(
     start_ms=1500.5,
     end_ms=2100,
     interrupted=True,
-    latency=Latency(endpoint=600, transcript=640.25, first_token=900, first_audio=1010),
+    latency=Latency(endpoint=600, transcript=640.25, first_token=900, first_audio=1010, heard=1080),
 )
 CALLER_TURN = Turn(0, "caller", "When do you open?", "When do you open?", 0, 900)
 

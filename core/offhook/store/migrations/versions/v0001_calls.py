@@ -64,6 +64,7 @@ def upgrade() -> None:
         sa.Column("transcript_ms", sa.Double),
         sa.Column("first_token_ms", sa.Double),
         sa.Column("first_audio_ms", sa.Double),
+        sa.Column("heard_ms", sa.Double),
     )
 
 
