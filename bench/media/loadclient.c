@@ -107,12 +107,12 @@ static void read_options(int argc, char **argv)
         {"settle-ms", 1, 0, 's'}, {"measure-ms", 1, 0, 'm'}, {"cushion-ms", 1, 0, 'u'},
         {"speech", 1, 0, 'f'},   {"speech-ms", 1, 0, 'd'}, {"level", 1, 0, 'l'},
         {"barge-every", 1, 0, 'b'}, {"hear-ms", 1, 0, 'h'}, {"gap-ms", 1, 0, 'g'},
-        {"lead-ms", 1, 0, 'q'},  {"max-turns", 1, 0, 't'}, {"echo", 0, 0, 'e'},
+        {"lead-ms", 1, 0, 'q'}, {"spread-ms", 1, 0, 'w'}, {"max-turns", 1, 0, 't'}, {"echo", 0, 0, 'e'},
         {0, 0, 0, 0}};
     int o;
 
     scenario = (script){.cushion_us = 40000, .barge_every = 4, .hear_us = 1000000,
-                        .gap_us = 500000, .lead_us = 500000};
+                        .gap_us = 500000, .lead_us = 500000, .spread_us = 4000000};
     while ((o = getopt_long(argc, argv, "", known, NULL)) != -1) {
         int number = optarg ? atoi(optarg) : 0;
         switch (o) {
@@ -129,6 +129,7 @@ static void read_options(int argc, char **argv)
         case 'h': scenario.hear_us = number * 1000; break;
         case 'g': scenario.gap_us = number * 1000; break;
         case 'q': scenario.lead_us = number * 1000; break;
+        case 'w': scenario.spread_us = number * 1000; break;
         case 't': scenario.max_turns = number; break;
         case 'e': scenario.echo = 1; break;
         default: exit(2);

@@ -40,7 +40,7 @@ void call_begin(call *c, int64_t now)
     ws_send(&c->w, WS_TEXT, text, (size_t)n);
     c->sequence = 1;
     c->phase = GAP;
-    c->phase_until = now + scenario.lead_us + rand() % 4000000;
+    c->phase_until = now + scenario.lead_us + (scenario.spread_us ? rand() % scenario.spread_us : 0);
 }
 
 void call_hang_up(call *c)
@@ -148,7 +148,7 @@ void call_tick(call *c, int64_t now)
                      "{\"event\":\"media\",\"sequenceNumber\":\"%u\",\"media\":{\"track\":"
                      "\"inbound\",\"chunk\":\"%u\",\"timestamp\":\"%u\",\"payload\":\"%s\"},"
                      "\"streamSid\":\"%s\"}",
-                     c->sequence, c->chunk, c->chunk * 20, payload, c->stream_sid);
+                     c->sequence, c->chunk, (c->chunk - 1) * 20, payload, c->stream_sid);
     ws_send(&c->w, WS_TEXT, text, (size_t)n);
     count(&totals.frames_out, 1);
     if (!scenario.echo && c->phase == SPEAKING && ++c->spoken == scenario.speech_frames)

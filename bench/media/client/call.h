@@ -17,6 +17,7 @@ typedef struct {
     int64_t hear_us;    /* how much of a response is heard before interrupting */
     int64_t gap_us;     /* silence between the end of a response and the next turn */
     int64_t lead_us;    /* silence before the first turn */
+    int64_t spread_us;  /* and up to so much more, so that calls are not in step */
     int max_turns;      /* after so many the caller only listens; 0 = no limit */
 } script;
 

@@ -9,8 +9,6 @@ import asyncio
 import audioop
 from collections.abc import Coroutine
 
-from offhook_bench_vendors import timing
-from offhook_bench_vendors.identity import chunks
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer
 from pipecat.frames.frames import (
     Frame,
@@ -29,6 +27,9 @@ from pipecat.frames.frames import (
 from pipecat.processors.audio.vad_processor import VADProcessor
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
+
+from offhook_bench_vendors import timing
+from offhook_bench_vendors.identity import chunks
 
 RATE = 8000
 

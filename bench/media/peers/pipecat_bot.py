@@ -1,9 +1,10 @@
 """A Twilio bot on Pipecat with the same scripted vendors, tuned for cost.
 
 Tuned: no RTVI, turn tracking, metrics, debug logging or turn model; 8 kHz throughout, so that
-nothing resamples; 40 ms packets; no recording. The energy detector runs inline where Pipecat's
-base class hops to a thread and measures loudness for every frame. ``--vad silero`` uses Pipecat's
-own SileroVADAnalyzer as it is. Run with ``-W ignore::DeprecationWarning`` (audioop).
+nothing resamples; 40 ms packets; no recording. ``--vad energy`` is a subclass with the two
+methods Pipecat asks for; ``inline`` goes further and replaces what the base class does around
+them; ``silero`` is Pipecat's own analyzer as it is. audioop warns of its deprecation: run with
+``-W ignore::DeprecationWarning``.
 """
 
 from __future__ import annotations
@@ -13,12 +14,9 @@ import audioop
 import json
 import sys
 
-import pipecat_bare
-import pipecat_services
 import uvicorn
 from fastapi import FastAPI, WebSocket
 from loguru import logger
-from offhook_bench_vendors import timing
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams, VADState
 from pipecat.pipeline.pipeline import Pipeline
@@ -30,13 +28,17 @@ from pipecat.transports.websocket.fastapi import (
 )
 from pipecat.workers.runner import WorkerRunner
 
+import pipecat_bare
+import pipecat_services
+from offhook_bench_vendors import timing
+
 RATE = 8000
 LEVEL = 500
 PIPELINES = {"bare": pipecat_bare.processors, "services": pipecat_services.processors}
 
 
 class EnergyVAD(VADAnalyzer):
-    """Loudness of 20 ms against a threshold, computed where it is called."""
+    """Loudness of 20 ms against a threshold, by the two methods an analyzer must have."""
 
     def num_frames_required(self) -> int:
         """Samples that one decision takes."""
@@ -45,6 +47,10 @@ class EnergyVAD(VADAnalyzer):
     def voice_confidence(self, buffer: bytes) -> float:
         """Speech or not."""
         return float(audioop.rms(buffer, 2) > LEVEL)
+
+
+class InlineEnergyVAD(EnergyVAD):
+    """The same without the base class's hop to a thread and its loudness meter: microseconds."""
 
     def _get_smoothed_volume(self, audio: bytes) -> float:  # noqa: ARG002
         return 1.0
@@ -59,7 +65,8 @@ def analyzer(kind: str) -> VADAnalyzer:
     seconds = {"start_secs": timing.MIN_SPEECH_MS / 1000, "stop_secs": timing.ENDPOINT_MS / 1000}
     if kind == "silero":
         return SileroVADAnalyzer(params=VADParams(**seconds))
-    return EnergyVAD(params=VADParams(min_volume=0.0, **seconds))
+    energy = InlineEnergyVAD if kind == "inline" else EnergyVAD
+    return energy(params=VADParams(min_volume=0.0, **seconds))
 
 
 async def answer(websocket: WebSocket, pipeline: str, vad: str) -> None:
@@ -108,7 +115,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--pipeline", choices=list(PIPELINES), default="services")
-    parser.add_argument("--vad", choices=["energy", "silero"], default="energy")
+    parser.add_argument("--vad", choices=["energy", "inline", "silero"], default="energy")
     arguments = parser.parse_args()
     logger.remove()
     logger.add(sys.stderr, level="ERROR")

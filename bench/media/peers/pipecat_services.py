@@ -10,8 +10,6 @@ import asyncio
 import audioop
 from collections.abc import AsyncGenerator
 
-from offhook_bench_vendors import timing
-from offhook_bench_vendors.identity import chunks
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer
 from pipecat.frames.frames import (
     Frame,
@@ -38,6 +36,9 @@ from pipecat.transports.base_transport import BaseTransport
 from pipecat.turns.user_start import VADUserTurnStartStrategy
 from pipecat.turns.user_stop import SpeechTimeoutUserTurnStopStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
+
+from offhook_bench_vendors import timing
+from offhook_bench_vendors.identity import chunks
 
 RATE = 8000
 

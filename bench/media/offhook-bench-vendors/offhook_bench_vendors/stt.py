@@ -44,9 +44,7 @@ class ScriptedRecognizer:
 @hookimpl
 def offhook_plugin() -> PluginInfo:
     """Describe the recognizer."""
-    return PluginInfo(
-        kind="stt", name="bench", summary="scripted recognizer", formats=(MULAW_8K,)
-    )
+    return PluginInfo(kind="stt", name="bench", summary="scripted recognizer", formats=(MULAW_8K,))
 
 
 @hookimpl
