@@ -1,0 +1,299 @@
+"""The conversation: replayed from the caller's words each time, so that it keeps no state.
+
+A turn can be cancelled and asked again with more words, an answer can be cut by a barge-in: whoever
+replays everything the caller has said cannot be led astray by that.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from offhook.events import Message
+from offhook_llm_script.matching import Match
+from offhook_llm_script.options import (
+    CALLER_SLOTS,
+    END_CALL,
+    Intent,
+    ScriptOptions,
+    Slot,
+    placeholders,
+)
+from offhook_llm_script.slots import EXTRACTION_ORDER, Ask, Found, find
+from offhook_llm_script.text import CORRECTION, DROP, Polarity, normalize
+
+CONFIRM = "?"
+"""Stands for the question whether everything is right, where a slot's name would stand."""
+_MOST_MISSES = 3
+_GOODBYES = (
+    "Goodbye.",
+    "Bye, thank you.",
+    "No, that's all, thank you.",
+    "That would be all.",
+    "Nothing else, have a nice day.",
+    "Thanks for your help, goodbye.",
+)
+_MESSAGES = (
+    "Can I leave a message?",
+    "Could you take a message?",
+    "Please tell them something from me.",
+    "Can someone call me back?",
+    "I want to speak to a person.",
+)
+_OFFERS = (
+    "I'm sorry, I didn't understand that. Could you say it another way?",
+    "I'm sorry, I can't help with that. Would you like to leave a message?",
+)
+_APOLOGY = (
+    "I'm sorry, I can't help you with that right now, but I can take a message. "
+    "What would you like me to pass on?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the agent says, and the tool it then calls."""
+
+    text: str = ""
+    tool: str = ""
+    arguments: Mapping[str, Any] | None = None
+    after: tuple[str, ...] = ()
+
+
+def intents_of(options: ScriptOptions) -> dict[str, Intent]:
+    """The file's intents, and those every dialogue needs: to say goodbye and to take a message."""
+    intents = {intent.name: intent for intent in options.intents}
+    phrases = options.phrases
+    if "message" not in intents:
+        ask = options.fallback or (_APOLOGY,)
+        slot = Slot(type="text", ask=phrases.ask_message if intents else ask)
+        intents["message"] = Intent(
+            name="message",
+            examples=_MESSAGES,
+            slots={"message": slot},
+            replies=phrases.message_taken,
+        )
+    if all(intent.action != END_CALL for intent in intents.values()):
+        intents["goodbye"] = Intent(
+            name="goodbye", examples=_GOODBYES, replies=phrases.goodbye, action=END_CALL
+        )
+    return intents
+
+
+class Dialogue:
+    """One replay of a conversation. ``match`` finds the intent of a normalized sentence."""
+
+    def __init__(
+        self,
+        options: ScriptOptions,
+        match: Callable[[str], Match | None],
+        today: date,
+        variables: Mapping[str, str],
+    ) -> None:
+        self._options = options
+        self._intents = intents_of(options)
+        self._ending = next(i for i in self._intents.values() if i.action == END_CALL)
+        self._match = match
+        self._today = today
+        self._variables = variables
+        self._polarity = Polarity(options.yes, options.no)
+        self._said: Counter[tuple[str, ...]] = Counter()
+        self._known: dict[str, Found] = {}
+        self._intent: Intent | None = None
+        self._asked = ""
+        self._misses = 0
+
+    def replay(self, messages: Sequence[Message]) -> Answer:
+        """The answer to the last thing in ``messages``: the caller's words or a tool's result."""
+        answer = Answer(self._say(self._options.phrases.go_on))
+        heard: list[str] = []
+        for message in messages:
+            if message.role == "user":
+                self._forget_unheard(answer.text, heard)
+                answer = self._hear(normalize(message.text))
+                heard = []
+            elif message.role == "assistant":
+                heard.append(message.text)
+        if messages and messages[-1].role == "tool":
+            return Answer(self._say(answer.after, {"result": messages[-1].text}))
+        return answer
+
+    def _forget_unheard(self, question: str, heard: Sequence[str]) -> None:
+        # Somebody else may have spoken for the agent until now (this plugin steps in for others),
+        # and any words at all would pass for a message that was never asked for.
+        if self._asked_type == "text" and not _was_heard(question, heard):
+            self._intent = None
+
+    @property
+    def _asked_type(self) -> str:
+        slot = self._intent.slots.get(self._asked) if self._intent else None
+        return slot.type if slot else ""
+
+    # ---- one thing the caller said ----------------------------------------------------------
+
+    def _hear(self, text: str) -> Answer:
+        if self._intent is not None:
+            return self._go_on(self._intent, text)
+        if self._polarity.is_only_no(text):
+            return self._begin(self._ending, text)
+        if self._polarity.is_only_yes(text):
+            return Answer(self._say(self._options.phrases.go_on))
+        found = self._match(text)
+        return self._begin(self._intents[found.intent], text) if found else self._lost()
+
+    def _go_on(self, intent: Intent, text: str) -> Answer:
+        if DROP.search(text):
+            self._intent = None
+            return Answer(self._say(self._options.phrases.dropped))
+        if self._asked == CONFIRM:
+            return self._settle(intent, text)
+        found = self._match(text) if text else None
+        other = self._intents[found.intent] if found and found.intent != intent.name else None
+        if other and found and found.sure and self._asked_type in ("name", "text", "choice"):
+            return self._turn_aside(intent, other, text)
+        if self._learn(intent, text):
+            return self._next(intent)
+        if other:
+            return self._turn_aside(intent, other, text)
+        if found:
+            return self._next(intent)
+        return self._miss(intent)
+
+    def _settle(self, intent: Intent, text: str) -> Answer:
+        agreed = self._polarity.of(text)
+        if agreed is not True and self._learn(intent, text, correcting=True):
+            return self._next(intent)
+        if agreed:
+            return self._complete(intent)
+        if agreed is None:
+            return self._miss(intent)
+        self._forget(intent)
+        return self._next(intent, self._say(self._options.phrases.restart))
+
+    def _turn_aside(self, intent: Intent, other: Intent, text: str) -> Answer:
+        if other.slots or other.action:
+            return self._begin(other, text)
+        return self._next(intent, _without_question(self._say(other.replies)))
+
+    def _begin(self, intent: Intent, text: str) -> Answer:
+        self._intent, self._asked, self._misses = intent, "", 0
+        self._forget(intent)
+        self._learn(intent, text)
+        return self._next(intent, self._say(intent.opening) if self._missing(intent) else "")
+
+    def _next(self, intent: Intent, lead: str = "") -> Answer:
+        self._misses = 0
+        missing = self._missing(intent)
+        if missing is None and not intent.confirm:
+            return self._complete(intent)
+        self._asked = missing or CONFIRM
+        question = intent.slots[missing].ask if missing else intent.confirm
+        return Answer(_join(lead, self._say(question)))
+
+    def _complete(self, intent: Intent) -> Answer:
+        self._intent = None
+        arguments = {key: self._argument(value) for key, value in intent.arguments.items()}
+        return Answer(self._say(intent.replies), intent.action, arguments, intent.after)
+
+    def _miss(self, intent: Intent) -> Answer:
+        self._misses += 1
+        if self._misses >= _MOST_MISSES:
+            self._intent = None
+            return self._lost()
+        slot = intent.slots.get(self._asked)
+        if slot and slot.retry:
+            return Answer(self._say(slot.retry))
+        question = slot.ask if slot else intent.confirm
+        return Answer(_join(self._say(self._options.phrases.again), self._say(question)))
+
+    def _lost(self) -> Answer:
+        if not self._options.intents:
+            return self._begin(self._intents["message"], "")
+        return Answer(self._say(self._options.fallback or _OFFERS))
+
+    # ---- slots ------------------------------------------------------------------------------
+
+    def _missing(self, intent: Intent) -> str | None:
+        return next((name for name in intent.slots if name not in self._known), None)
+
+    def _forget(self, intent: Intent) -> None:
+        for name, slot in intent.slots.items():
+            if slot.type not in CALLER_SLOTS:
+                self._known.pop(name, None)
+
+    def _learn(self, intent: Intent, text: str, *, correcting: bool = False) -> bool:
+        """Fill slots from what was said; whether any was filled or corrected."""
+        correcting = correcting or bool(CORRECTION.search(text))
+        wanted = [name for name in intent.slots if correcting or name not in self._known]
+        wanted.sort(
+            key=lambda name: (
+                name != self._asked,
+                EXTRACTION_ORDER.index(intent.slots[name].type),
+            )
+        )
+        before = dict(self._known)
+        for name in wanted:
+            text = self._fill(Ask(name, intent.slots[name], self._today), text)
+        if self._asked in wanted and self._known.get(self._asked) == before.get(self._asked):
+            self._fill(Ask(self._asked, intent.slots[self._asked], self._today, True), text)
+        return {n: f.value for n, f in self._known.items()} != {
+            n: f.value for n, f in before.items()
+        }
+
+    def _fill(self, ask: Ask, text: str) -> str:
+        found = find(ask, text)
+        if found is None:
+            return text
+        self._known[ask.name] = found
+        return found.rest
+
+    # ---- words ------------------------------------------------------------------------------
+
+    def _say(self, templates: tuple[str, ...], more: Mapping[str, str] | None = None) -> str:
+        """The next of those texts whose slots are all known, those that name most preferred."""
+        values = {
+            **self._variables,
+            **{name: found.spoken for name, found in self._known.items()},
+            **(more or {}),
+        }
+        fitting = [text for text in templates if placeholders(text) <= values.keys()]
+        if not fitting:
+            return ""
+        most = max(len(placeholders(text)) for text in fitting)
+        best = [text for text in fitting if len(placeholders(text)) == most]
+        turn = self._said[templates] % len(best)
+        self._said[templates] += 1
+        return best[turn].format_map(values)
+
+    def _argument(self, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        names = placeholders(value)
+        if len(names) == 1 and value == f"{{{next(iter(names))}}}":
+            found = self._known.get(next(iter(names)))
+            if found is not None:
+                return found.value
+        spoken = {name: str(found.value) for name, found in self._known.items()}
+        values = {**self._variables, **spoken}
+        return value.format_map({name: values.get(name, "") for name in names})
+
+
+def _without_question(text: str) -> str:
+    # Two questions in a row would leave the caller to guess which one to answer.
+    return re.sub(r"(?<=[.!?]) [^.!?]*\?$", "", text)
+
+
+def _join(*parts: str) -> str:
+    return " ".join(part for part in parts if part)
+
+
+def _was_heard(question: str, heard: Sequence[str]) -> bool:
+    # A barge-in leaves only the beginning of what was said, and other sentences may precede it.
+    start = question[:12]
+    return start in " ".join(heard) or any(
+        text.strip() and question.startswith(text.strip()) for text in heard
+    )
