@@ -2,7 +2,8 @@
  *
  *   loadclient --port P --calls FILE [options]
  *
- * FILE has one call per line, tab-separated: path, callSid, custom parameters as a JSON object.
+ * FILE has one call per line, tab-separated: path, callSid, custom parameters as a JSON object, and
+ * one more header line for the handshake (its signature), the last two optional.
  * Prints STEADY when the measured window opens, DONE when it closes (the calls are still up for
  * half a second), then one line of JSON. */
 #define _GNU_SOURCE
@@ -50,7 +51,8 @@ static void read_calls(const char *file)
     if (!in)
         fail(file);
     while (fgets(line, sizeof line, in)) {
-        char *path = strtok(line, "\t\n"), *sid = strtok(NULL, "\t\n"), *more = strtok(NULL, "\t\n");
+        char *path = strtok(line, "\t\n"), *sid = strtok(NULL, "\t\n");
+        char *more = strtok(NULL, "\t\n"), *header = strtok(NULL, "\t\n");
         if (!path)
             continue;
         calls = realloc(calls, (size_t)(n_calls + 1) * sizeof *calls);
@@ -62,6 +64,7 @@ static void read_calls(const char *file)
         c->path = strdup(path);
         c->call_sid = strdup(sid ? sid : "CAbench");
         c->parameters = strdup(more ? more : "{}");
+        c->header = strdup(header ? header : "");
         snprintf(c->stream_sid, sizeof c->stream_sid, "MZbench%025d", c->id);
     }
     fclose(in);
@@ -190,7 +193,7 @@ static int on_frames(call *c, int64_t now)
 static void on_ready(call *c, uint32_t events)
 {
     if (c->state == CONNECTING && events & EPOLLOUT) {
-        ws_upgrade(&c->w, c->port, c->path);
+        ws_upgrade(&c->w, c->port, c->path, c->header);
         c->state = UPGRADING;
     } else if (events & EPOLLOUT && ws_flush(&c->w) < 0) {
         lose(c, &totals.dropped);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -13,11 +14,17 @@ from pathlib import Path
 from rich.console import Console
 
 from mediabench import build, report, rows
+from mediabench.check import check
 from mediabench.rows import Result, Row
 from mediabench.servers import CLIENT_CORE
 from mediabench.soak import soak
 
 ROWS: dict[str, Callable[[], Row]] = {
+    "offhook-14": lambda: rows.offhook("offhook-14", 14, "energy"),
+    "offhook-150": lambda: rows.offhook("offhook-150", 150, "energy"),
+    "offhook-300": lambda: rows.offhook("offhook-300", 300, "energy"),
+    "silero-14": lambda: rows.offhook("silero-14", 14, "silero"),
+    "silero-150": lambda: rows.offhook("silero-150", 150, "silero"),
     "pipecat": lambda: rows.pipecat("pipecat", 14, "energy"),
     "pipecat-bare": lambda: rows.pipecat("pipecat-bare", 14, "inline", "bare"),
     "pipecat-silero": lambda: rows.pipecat("pipecat-silero", 14, "silero"),
@@ -33,6 +40,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rows", nargs="+", choices=list(ROWS), help="only these rows")
     parser.add_argument("--soak", action="store_true", help="many short calls: is memory flat?")
     parser.add_argument("--soak-calls", type=int, default=2000, help="how many (default 2000)")
+    parser.add_argument("--check", action="store_true", help="does the client count faults right?")
     parser.add_argument("--json", type=Path, help="also write everything measured to this file")
     return parser.parse_args()
 
@@ -61,7 +69,7 @@ def measure(console: Console, keys: list[str], seconds: float) -> dict[str, Resu
         console.print(f"{row.system}, {row.calls} calls ...", style="dim")
         try:
             results[key] = rows.measure(row, int(seconds * 1000))
-        except (RuntimeError, OSError) as error:
+        except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
             console.print(f"  [red]broke[/]: {error}", highlight=False)
     return results
 
@@ -75,6 +83,8 @@ def main() -> int:
         return 1
     os.sched_setaffinity(0, {CLIENT_CORE})
     build.load_client()
+    if options.check:
+        return 0 if check(console) else 1
     keys = options.rows or list(ROWS)
     if options.soak:
         return 0 if soak(console, ROWS[keys[0]]().server, options.soak_calls) else 1

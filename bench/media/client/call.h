@@ -41,7 +41,7 @@ typedef struct {
 typedef struct {
     ws w;
     int id, port;
-    char *path, *call_sid, *parameters;
+    char *path, *call_sid, *parameters, *header;
     char stream_sid[40];
     enum call_state state;
     int want_write;

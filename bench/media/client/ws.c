@@ -69,14 +69,14 @@ int ws_flush(ws *w)
     return 0;
 }
 
-int ws_upgrade(ws *w, int port, const char *path)
+int ws_upgrade(ws *w, int port, const char *path, const char *header)
 {
     char head[2048];
     int n = snprintf(head, sizeof head,
                      "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\n"
                      "Connection: Upgrade\r\nSec-WebSocket-Key: b2ZmaG9vay1jYXJyaWVyLQ==\r\n"
-                     "Sec-WebSocket-Version: 13\r\nUser-Agent: offhook-bench\r\n\r\n",
-                     path, port);
+                     "Sec-WebSocket-Version: 13\r\nUser-Agent: offhook-bench\r\n%s%s\r\n",
+                     path, port, header, *header ? "\r\n" : "");
     return n < (int)sizeof head ? send_or_keep(w, head, (size_t)n) : -1;
 }
 

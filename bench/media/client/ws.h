@@ -17,8 +17,8 @@ typedef struct {
 
 /* Starts a non-blocking connect to 127.0.0.1:port. Returns 0, or -1 with errno. */
 int ws_connect(ws *w, int port);
-/* Queues the upgrade request. */
-int ws_upgrade(ws *w, int port, const char *path);
+/* Queues the upgrade request; header is one more header line without its end, or empty. */
+int ws_upgrade(ws *w, int port, const char *path, const char *header);
 /* Sends one masked frame; what does not fit is kept and sent by ws_flush. */
 int ws_send(ws *w, int opcode, const char *data, size_t len);
 int ws_flush(ws *w);

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mediabench import detectors, load, proc, speech
 from mediabench.detectors import Detector
 from mediabench.load import Measured, Plan
+from mediabench.offhook import OffhookServer
 from mediabench.servers import SERVER_CORE, EchoServer, PipecatServer, Server
 
 REJECT_LAG_MS = 5.0
@@ -90,6 +91,19 @@ class Result:
     def rejected(self) -> bool:
         """Whether the client, not the server, was the bottleneck."""
         return bool(self.measured.client["tick_lag"]["p99"] > REJECT_LAG_MS)
+
+
+def offhook(key: str, calls: int, vad: str) -> Row:
+    """A row of offhook."""
+    silero = vad == "silero"
+    return Row(
+        key=key,
+        system=f"offhook, {vad}",
+        calls=calls,
+        server=lambda: OffhookServer(vad),
+        detector=detectors.offhook_silero if silero else lambda: detectors.ENERGY,
+        silero=silero,
+    )
 
 
 def pipecat(key: str, calls: int, vad: str, pipeline: str = "services") -> Row:

@@ -18,8 +18,8 @@ from mediabench.build import CACHE, PEERS, VENDORS, pipecat_python
 SERVER_CORE = 0
 CLIENT_CORE = 1
 
-CallLine = tuple[str, str, str]
-"""Path, callSid and custom parameters (JSON) of one media socket."""
+CallLine = tuple[str, ...]
+"""Path, callSid, custom parameters (JSON) and, if any, one more handshake header of a call."""
 
 
 def free_port() -> int:
