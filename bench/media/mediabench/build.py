@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -43,18 +44,17 @@ def pipecat_python() -> Path:
     return python
 
 
-def vendors_installed() -> bool:
-    """Whether the scripted vendors are installed beside offhook in this environment."""
-    from importlib.metadata import entry_points
+def installed_vendors() -> Path:
+    """A folder with the scripted vendors installed, entry points and all, for PYTHONPATH.
 
-    names = {point.name for point in entry_points(group="offhook")}
-    return {"stt-bench", "llm-bench", "tts-bench"} <= names
-
-
-def install_vendors() -> None:
-    """Install the scripted vendors into this environment as any third-party plugin is."""
-    if not vendors_installed():
-        subprocess.run(
-            [sys.executable, "-m", "pip", "install", "-qq", "--no-deps", "-e", VENDORS],
-            check=True,
-        )
+    Not installed into the running environment, whose other users want no bench plugins.
+    """
+    folder = CACHE / "vendors"
+    sources = [*VENDORS.glob("*.toml"), *VENDORS.glob("*/*.py")]
+    newest = max(path.stat().st_mtime for path in sources)
+    if not folder.exists() or folder.stat().st_mtime < newest:
+        shutil.rmtree(folder, ignore_errors=True)
+        pip = [sys.executable, "-m", "pip", "install", "-qq", "--no-deps"]
+        subprocess.run([*pip, "--target", folder, VENDORS], check=True)
+        folder.touch()
+    return folder

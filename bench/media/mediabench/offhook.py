@@ -57,8 +57,7 @@ class OffhookServer(Server):
         return f"http://127.0.0.1:{self.port}"
 
     def prepare(self) -> None:
-        """Install the vendors and write the business file."""
-        build.install_vendors()
+        """Write the business file."""
         businesses = self._home / "businesses"
         businesses.mkdir()
         (businesses / "bench.toml").write_text(BUSINESS.format(vad=self._vad))
@@ -70,6 +69,7 @@ class OffhookServer(Server):
     def environment(self) -> dict[str, str]:
         """Everything the server keeps goes into a folder of its own."""
         return {
+            "PYTHONPATH": str(build.installed_vendors()),
             "OFFHOOK_BUSINESSES": str(self._home / "businesses"),
             "OFFHOOK_DATA": str(self._home / "data"),
             "OFFHOOK_PUBLIC_URL": self._public_url,

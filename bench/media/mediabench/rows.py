@@ -51,7 +51,7 @@ class Result:
     def cpu_per_frame_us(self) -> float:
         """Server CPU, microseconds per 20 ms of audio either way."""
         frames = self.measured.client["frames_in"] + self.measured.client["frames_out"]
-        return self.measured.cpu_ms * 1000 / max(frames, 1)
+        return self.measured.cpu_ms * 1000 / max(int(frames), 1)
 
     @property
     def rss_per_call(self) -> float:
