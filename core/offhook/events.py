@@ -292,8 +292,8 @@ class CallEnded:
     """How a call ended: ``reason`` is a short machine word, ``detail`` a sentence or empty.
 
     Reasons: ``caller-hung-up``, ``agent-ended``, ``transferred``, ``max-length``, ``silence``,
-    ``drained``, ``provider-failed``, ``protocol-error``, ``media-lost``, ``never-started``,
-    ``flooded``, ``stuck``, ``orphaned``.
+    ``drained``, ``closed``, ``provider-failed``, ``protocol-error``, ``media-lost``,
+    ``never-started``, ``flooded``, ``stuck``, ``crashed``, ``orphaned``.
     """
 
     reason: str

@@ -30,7 +30,7 @@ class Frame:
 
 
 class CallerAudio:
-    """A bounded buffer on the time line of the stream: ``push`` on the loop, ``take`` on the handler.
+    """A bounded buffer on the stream's time line; the loop pushes, the handler thread takes.
 
     Time comes from the carrier's timestamps: a gap is filled with silence (up to 2 s; beyond that
     the time line jumps), a frame that was there already is dropped. When 500 frames (10 s) wait,
@@ -47,9 +47,10 @@ class CallerAudio:
         self.dropped = 0
         self.wake_at = 0.0
         self.wake_on_voice = True
+        self._woken = False
 
     def push(self, payload: bytes, timestamp_ms: float = -1) -> bool:
-        """Add what the carrier sent; True if the handler must be woken now."""
+        """Add what the carrier sent; True if the handler must be woken now (once per ``take``)."""
         if not payload:
             return False
         start = self._end_ms
@@ -66,11 +67,15 @@ class CallerAudio:
                     start = timestamp_ms
         loud = self._gate is not None and self._gate.is_loud(payload)
         self._append(Frame(start, payload, loud))
-        return self._end_ms >= self.wake_at or (loud and self.wake_on_voice)
+        if self._woken or not (self._end_ms >= self.wake_at or (loud and self.wake_on_voice)):
+            return False
+        self._woken = True
+        return True
 
     def take(self) -> list[Frame]:
         """All frames that came since the last call, oldest first."""
         with self._lock:
+            self._woken = False
             frames = list(self._frames)
             self._frames.clear()
             self.wake_at = self._end_ms + BATCH_MS

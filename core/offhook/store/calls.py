@@ -249,6 +249,12 @@ class CallStore:
         with Session(self._reading, expire_on_commit=False) as session:
             return session.get(CallRow, call_id)
 
+    def business_of(self, carrier_call_id: str) -> str | None:
+        """The business whose call the carrier knows by this id."""
+        query = select(CallRow.business_id).where(CallRow.carrier_call_id == carrier_call_id)
+        with self._reading.connect() as connection:
+            return connection.scalar(query)
+
     def turns(self, call_id: str) -> list[Turn]:
         """The call's turns, oldest first."""
         query = select(TurnRow).where(TurnRow.call_id == call_id).order_by(TurnRow.index)

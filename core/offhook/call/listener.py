@@ -1,0 +1,121 @@
+"""The ear: the recognizer of one call, connected in the background and replaced when it fails."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from offhook.call.provider_chain import ProviderChain
+from offhook.call.signals import Input
+from offhook.call.threads import CallThread
+from offhook.events import MULAW_8K, RecognitionEvent, RecognizerFailed
+from offhook.providers import SpeechToText
+
+_KEPT_BYTES = MULAW_8K.size(10_000)
+
+
+class Listener:
+    """Feeds the recognizer from the handler thread and never waits for it.
+
+    While the recognizer connects, audio is kept: 10 s, then the oldest is dropped.
+    """
+
+    def __init__(
+        self,
+        call_id: str,
+        make_chain: Callable[[Callable[[RecognitionEvent], None]], ProviderChain[SpeechToText]],
+        tell: Callable[[Input], None],
+    ) -> None:
+        self._call_id = call_id
+        self._make_chain = make_chain
+        self._tell = tell
+        self._lock = threading.Lock()
+        self._recognizer: SpeechToText | None = None
+        self._kept = bytearray()
+        self._flush_due = False
+        self._generation = 0
+        self._chain = make_chain(self._emit)
+        self.threads: list[CallThread] = []
+
+    def start(self) -> None:
+        """Begin to connect; returns at once."""
+        self.threads = [thread for thread in self.threads if thread.is_alive()]
+        thread = _Connect(self._call_id, self._connect)
+        self.threads.append(thread)
+        thread.start()
+
+    def feed(self, payload: bytes) -> None:
+        """Hear the next audio of the line (mu-law 8 kHz)."""
+        with self._lock:
+            recognizer = self._recognizer
+            if recognizer is None:
+                self._kept += payload
+                del self._kept[:-_KEPT_BYTES]
+                return
+        self._guarded(lambda: recognizer.feed(payload))
+
+    def flush(self) -> None:
+        """The caller paused: ask for the final."""
+        with self._lock:
+            recognizer = self._recognizer
+            self._flush_due = recognizer is None
+        if recognizer is not None:
+            self._guarded(recognizer.flush)
+
+    def replace(self) -> None:
+        """Give up this recognizer and connect the next; returns at once."""
+        with self._lock:
+            self._recognizer = None
+            self._generation += 1
+        thread = _Connect(self._call_id, self._reconnect)
+        self.threads.append(thread)
+        thread.start()
+
+    def close(self) -> None:
+        self._chain.close()
+
+    def _reconnect(self) -> None:
+        self._chain.replace()
+        self._connect()
+
+    def _connect(self) -> None:
+        generation = self._generation
+        try:
+            recognizer = self._chain.get()
+        except Exception as error:
+            self._tell(RecognizerFailed(error))
+            return
+        while True:  # hand over what was kept, then let the handler feed it
+            with self._lock:
+                if generation != self._generation:
+                    return
+                if not self._kept:
+                    self._recognizer = recognizer
+                    flush, self._flush_due = self._flush_due, False
+                    break
+                kept = bytes(self._kept)
+                self._kept.clear()
+            self._guarded(lambda kept=kept: recognizer.feed(kept))  # type: ignore[misc]
+        if flush:
+            self._guarded(recognizer.flush)
+
+    def _emit(self, event: RecognitionEvent) -> None:
+        self._tell(event)
+
+    def _guarded(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Exception as error:
+            self._tell(RecognizerFailed(error))
+
+
+class _Connect(CallThread):
+    def __init__(self, call_id: str, connect: Callable[[], None]) -> None:
+        super().__init__("stt", call_id)
+        self._connect = connect
+
+    def work(self) -> None:
+        self._connect()
+
+    def stop(self) -> None:
+        """Ends by itself: the chain is closed, and a vendor's connect has a time-out."""

@@ -1,0 +1,1 @@
+"""The Starlette application: the media socket, the carriers' webhooks, health."""

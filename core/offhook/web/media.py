@@ -1,0 +1,103 @@
+"""The media socket: from the carrier's WebSocket to the call's handler thread."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import Any
+
+import structlog
+from starlette.concurrency import run_in_threadpool
+from starlette.websockets import WebSocket
+
+from offhook.call.session import Session
+from offhook.errors import CallRefused, OffhookError, ProtocolError
+from offhook.providers import WebhookRequest
+from offhook.web.line import SocketLine
+from offhook.web.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+
+MAX_MESSAGE = 65_536
+"""Bytes of one message; a media frame of 20 ms takes about 400."""
+
+_CLEAN = (1000, 1001, 1005)
+
+
+def token_hash(token: str) -> str:
+    """What is stored of a stream token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+async def media_socket(websocket: WebSocket) -> None:
+    """Check the token and the carrier's signature, accept, and serve one call.
+
+    A refusal closes before the handshake is accepted, which the carrier sees as HTTP 403.
+    """
+    runtime: Runtime = websocket.app.state.runtime
+    try:
+        session, line = await _open(runtime, websocket)
+    except OffhookError as error:
+        log.warning("media.refused", reason=str(error))
+        await websocket.close(1008, str(error)[:120])
+        return
+    await websocket.accept()
+    await _serve(websocket, session, line)
+
+
+async def _open(runtime: Runtime, websocket: WebSocket) -> tuple[Session, SocketLine]:
+    plugin, token = websocket.path_params["telephony"], websocket.path_params["token"]
+    request = WebhookRequest(
+        method="GET",
+        url=runtime.stream_url(plugin, token),
+        headers={name.lower(): value for name, value in websocket.headers.items()},
+    )
+    services = runtime.services
+    claimed = await run_in_threadpool(
+        services.store.claim_stream, token_hash(token), services.node.id
+    )
+    loaded = services.directory.get(claimed.call.business_id)
+    if loaded is None:
+        raise CallRefused(f"business {claimed.call.business_id!r} is gone")
+    telephony = await run_in_threadpool(runtime.accounts.get, loaded, plugin)
+    telephony.verify_stream(request)
+    line = SocketLine(websocket)
+    session = Session(claimed.call, loaded, services, runtime.sessions, telephony, line)
+    runtime.sessions.add(session)
+    return session, line
+
+
+async def _serve(websocket: WebSocket, session: Session, line: SocketLine) -> None:
+    pump = asyncio.create_task(line.pump())
+    read = asyncio.create_task(_read(websocket, session))
+    given_up = asyncio.create_task(line.closed.wait())
+    tasks: set[asyncio.Task[Any]] = {read, given_up}
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        line.close()
+        for task in (*tasks, pump):
+            task.cancel()
+        await asyncio.gather(*tasks, pump, return_exceptions=True)
+        session.on_closed(clean=False)  # a no-op after an orderly end
+
+
+async def _read(websocket: WebSocket, session: Session) -> None:
+    on_text = session.on_text
+    while True:
+        message = await websocket.receive()
+        text = message.get("text")
+        if text is not None:
+            on_text(text)
+        elif message["type"] == "websocket.disconnect":
+            code = message.get("code", 1005)
+            if code == 1009:
+                error = f"a message was larger than {MAX_MESSAGE} bytes"
+                session.on_protocol_error(ProtocolError(error, 1009))
+            else:
+                session.on_closed(clean=code in _CLEAN)
+            return
+        else:
+            session.on_protocol_error(
+                ProtocolError("binary messages are not part of the media protocol", 1003)
+            )
