@@ -10,15 +10,25 @@ import phonenumbers
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 PluginKind = Literal["telephony", "stt", "llm", "tts"]
-Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", examples=["en-GB"])]
 
 
-def _e164(value: str) -> str:
+def normalize_number(value: str) -> str | None:
+    """The number in E.164 (``+14155550100``), or None if it is no international number."""
     try:
         number = phonenumbers.parse(value, None)
     except phonenumbers.NumberParseException:
-        raise ValueError("a phone number must be international, such as +14155550100") from None
+        return None
+    if not phonenumbers.is_possible_number(number):
+        return None
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _e164(value: str) -> str:
+    number = normalize_number(value)
+    if number is None:
+        raise ValueError("a phone number must be international, such as +14155550100")
+    return number
 
 
 def _zone(value: str) -> str:
@@ -29,11 +39,19 @@ def _zone(value: str) -> str:
     return value
 
 
+def _opening(value: str) -> str:
+    opens, closes = parse_span(value)
+    if opens == closes:
+        raise ValueError(f"{value!r} opens and closes at once; write 00:00-24:00 for all day")
+    return value
+
+
 def _one_or_more(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
 PhoneNumber = Annotated[str, AfterValidator(_e164)]
+Span = Annotated[str, AfterValidator(_opening)]
 PluginNames = Annotated[tuple[str, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
 
 
@@ -107,16 +125,19 @@ class Recording(_Model):
 
 
 class Hours(_Model):
-    """Opening hours in the business's time zone; a day that is not named is closed."""
+    """Opening hours in the business's time zone; a day that is not named is closed.
+
+    A span that closes before it opens (``18:00-02:00``) ends on the next day.
+    """
 
     timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
-    mon: tuple[str, ...] = ()
-    tue: tuple[str, ...] = ()
-    wed: tuple[str, ...] = ()
-    thu: tuple[str, ...] = ()
-    fri: tuple[str, ...] = ()
-    sat: tuple[str, ...] = ()
-    sun: tuple[str, ...] = ()
+    mon: tuple[Span, ...] = ()
+    tue: tuple[Span, ...] = ()
+    wed: tuple[Span, ...] = ()
+    thu: tuple[Span, ...] = ()
+    fri: tuple[Span, ...] = ()
+    sat: tuple[Span, ...] = ()
+    sun: tuple[Span, ...] = ()
     # ``closed_calls`` keeps the decision in the file: many agents answer day and night.
     closed_calls: Literal["answer", "message"] = Field(
         "message", description="outside the hours: answer all the same, or say the closed phrase"
@@ -161,11 +182,15 @@ class Business(_Model):
 
 
 def parse_span(span: str) -> tuple[time, time]:
-    """Read ``09:00-17:30``; an end of ``24:00`` is midnight. Raises ValueError with the mend."""
+    """Read ``09:00-17:30``; an end of ``24:00`` gives ``time.max``. Raises ValueError."""
+    opens, _, closes = (part.strip() for part in span.partition("-"))
     try:
-        opens, _, closes = span.partition("-")
-        return time.fromisoformat(opens.strip()), (
-            time.max if closes.strip() == "24:00" else time.fromisoformat(closes.strip())
+        times = (
+            time.fromisoformat(opens),
+            time.max if closes == "24:00" else time.fromisoformat(closes),
         )
+        if any(moment.tzinfo for moment in times):
+            raise ValueError
     except ValueError:
         raise ValueError(f"{span!r} is no span of time; write one such as 09:00-17:30") from None
+    return times
