@@ -12,9 +12,6 @@ from pathlib import Path
 
 from mediabench import speech
 from mediabench.build import PEERS, VENDORS, pipecat_python
-
-sys.path.insert(0, str(VENDORS))
-
 from offhook_bench_vendors import timing
 
 
@@ -28,7 +25,7 @@ class Detector:
     @property
     def scripted_ms(self) -> float:
         """From the end of speech to the first audio when the server adds nothing."""
-        return self.stop + timing.SCRIPTED_MS - timing.ENDPOINT_MS
+        return self.stop + (timing.SCRIPTED_MS - timing.ENDPOINT_MS)
 
 
 ENERGY = Detector(start=timing.MIN_SPEECH_MS - 20, stop=timing.ENDPOINT_MS)

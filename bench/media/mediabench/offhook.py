@@ -11,8 +11,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mediabench import build
-from mediabench.detectors import timing
 from mediabench.servers import CallLine, Server
+from offhook_bench_vendors import timing
 
 NUMBER = "+14155550100"
 CALLER = "+14155550123"
