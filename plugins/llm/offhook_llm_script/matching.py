@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Protocol
 
 import structlog
@@ -78,11 +79,13 @@ class WordMatcher:
 
     def match(self, normalized: str) -> Match | None:
         said = [self._nearest(stem) for stem in _stems(normalized)]
-        best, intent = max(
-            ((self._overlap(set(said), stems), name) for name, stems in self._examples),
-            default=(0.0, ""),
-        )
-        return Match(intent, best >= _SURE) if best >= _LIKELY else None
+        overlaps: dict[str, list[float]] = {}
+        for intent, stems in self._examples:
+            overlaps.setdefault(intent, []).append(self._overlap(set(said), stems))
+        # Among equals, the intent whose other examples resemble it too.
+        best = max(overlaps, key=lambda name: max(overlaps[name]) + 0.1 * fmean(overlaps[name]))
+        score = max(overlaps[best])
+        return Match(best, score >= _SURE) if score >= _LIKELY else None
 
     def _nearest(self, stem: str) -> str:
         if stem in self._weights or len(stem) < 4:

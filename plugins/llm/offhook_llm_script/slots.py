@@ -76,10 +76,10 @@ def _find_number(ask: Ask, text: str) -> Found | None:
             if found := _number(ask, text, match.span(), numbers.value(match[1])):
                 return found
     for group, count in _GROUPS:
-        if match := group.search(text):
-            return _number(ask, text, match.span(), count)
-    if match := _CUED_HOMOPHONE.search(text):
-        return _number(ask, text, match.span(), numbers.value(match[1]))
+        if counted_group := group.search(text):
+            return _number(ask, text, counted_group.span(), count)
+    if misheard := _CUED_HOMOPHONE.search(text):
+        return _number(ask, text, misheard.span(), numbers.value(misheard[1]))
     return _bare_number(ask, text) if ask.lenient else None
 
 

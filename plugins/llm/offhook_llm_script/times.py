@@ -100,13 +100,13 @@ def _find_hour(
         bare = bare or match
     if bare and asked:
         return _settle(text, value(bare[2]), _minutes(bare[4]), None, between, bare.span())
-    if match := _MISHEARD.search(text):
-        return _settle(text, value(match[1]), 0, match[2], between, match.span())
+    if misheard := _MISHEARD.search(text):
+        return _settle(text, value(misheard[1]), 0, misheard[2], between, misheard.span())
     if asked and text in HOMOPHONES:
         return _settle(text, HOMOPHONES[text], 0, None, between, (0, len(text)))
-    match = _RUN_TOGETHER.search(text)
-    if match and (asked or match[3]):
-        return _settle(text, int(match[1]), int(match[2]), match[3], between, match.span())
+    digits = _RUN_TOGETHER.search(text)
+    if digits and (asked or digits[3]):
+        return _settle(text, int(digits[1]), int(digits[2]), digits[3], between, digits.span())
     return None
 
 
