@@ -16,7 +16,7 @@ from offhook_bench_vendors import timing
 
 NUMBER = "+14155550100"
 CALLER = "+14155550123"
-WEBHOOK = "/webhooks/simulated"
+WEBHOOK = "/webhooks/simulated/voice"
 
 BUSINESS = f"""
 name = "Bench"

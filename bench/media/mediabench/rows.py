@@ -135,5 +135,15 @@ def measure(row: Row, milliseconds: int) -> Result:
         load.run(server, warm_up)
         time.sleep(1.5)
         idle = proc.usage(server.pid, SERVER_CORE)
-        plan = Plan(calls=row.calls, measure=milliseconds, echo=row.echo, speech=clip)
+        short = milliseconds < 10_000
+        ramp, settle, spread = (1000, 2000, 2500) if short else (2000, 3000, 4000)
+        plan = Plan(
+            calls=row.calls,
+            measure=milliseconds,
+            ramp=ramp,
+            settle=settle,
+            spread=spread,
+            echo=row.echo,
+            speech=clip,
+        )
         return Result(row, load.run(server, plan), idle, detector)
