@@ -91,7 +91,7 @@ class Session:
         try:
             event = self._codec.decode(message)
             if event.__class__ is AudioReceived:
-                self._hear(event)  # type: ignore[arg-type]
+                self._hear(event)
             elif isinstance(event, StreamStarted):
                 self._start(event)
             elif event is not None:

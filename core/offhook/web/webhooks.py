@@ -69,8 +69,8 @@ def _serve(runtime: Runtime, plugin: str, request: WebhookRequest) -> WebhookRep
             return _answer(runtime, plugin, telephony, loaded, event)
         case CallStatus(carrier_call_id, status):
             runtime.services.store.settle_carrier(carrier_call_id, status)
-        case StreamStatus(carrier_call_id, "error", error):
-            log.warning("carrier.stream_error", carrier_call_id=carrier_call_id, error=error)
+        case StreamStatus(_, "error", detail):
+            log.warning("carrier.stream_error", call=event.carrier_call_id, error=detail)
     return WebhookReply("", "text/plain", 204)
 
 
