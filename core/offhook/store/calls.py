@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -27,16 +26,14 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from offhook.errors import CallRefused, WebhookRefused
 from offhook.events import CallEnded, CallInfo, Latency, Turn
+from offhook.store import writes
 from offhook.store.engine import READ_ONLY
 from offhook.store.schema import CallRow, NodeRow, TurnRow
-
-Write = Callable[[Connection], None]
-"""A change that joins the transaction it is given. Applying it twice changes nothing more."""
+from offhook.store.writes import Write, ending, insert_for
 
 FINAL_STATUSES = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
 """The carrier's words for a call that is over."""
@@ -110,8 +107,8 @@ class CallStore:
         }
         with self._engine.begin() as connection:
             if limit is not None:
-                self._check_limit(connection, call, limit, now)
-            insert = _insert(connection)(CallRow).values(
+                _check_limit(connection, call, limit, now)
+            insert = insert_for(connection)(CallRow).values(
                 id=call.call_id,
                 business_id=call.business_id,
                 telephony=call.telephony,
@@ -163,21 +160,21 @@ class CallStore:
 
     def start(self, call_id: str) -> None:
         """The call's audio flows."""
-        self.apply([start(call_id, self.clock())])
+        self.apply([writes.start(call_id, self.clock())])
 
     def add_turn(self, call_id: str, turn: Turn) -> None:
         """Store a turn; one of the same index is replaced."""
-        self.apply([add_turn(call_id, turn)])
+        self.apply([writes.add_turn(call_id, turn)])
 
     def end(self, call_id: str, ended: CallEnded) -> None:
         """The call is over; only the first end counts."""
-        self.apply([end(call_id, ended, self.clock())])
+        self.apply([writes.end(call_id, ended, self.clock())])
 
-    def apply(self, writes: Iterable[Write]) -> None:
+    def apply(self, changes: Iterable[Write]) -> None:
         """Make all the changes, or none, in one transaction."""
         with self._engine.begin() as connection:
-            for write in writes:
-                write(connection)
+            for change in changes:
+                change(connection)
 
     # ---- what was left behind ---------------------------------------------------------------
 
@@ -185,7 +182,7 @@ class CallStore:
         """The node lives. Send one before the first ``claim_stream``."""
         now = self.clock()
         with self._engine.begin() as connection:
-            insert = _insert(connection)(NodeRow).values(
+            insert = insert_for(connection)(NodeRow).values(
                 id=node.id, host=node.host, pid=node.pid, started_at=node.started_at, seen_at=now
             )
             connection.execute(
@@ -213,7 +210,7 @@ class CallStore:
                     (orphaned, CallEnded("orphaned", "the process that served the call is gone")),
                     (expired, CallEnded("never-started", "no media stream was opened in time")),
                 )
-                for call_id in connection.scalars(_ending(which, ended, now).returning(CallRow.id))
+                for call_id in connection.scalars(ending(which, ended, now).returning(CallRow.id))
             ]
             connection.execute(delete(NodeRow).where(NodeRow.seen_at < now - _NODE_KEPT, ~in_use))
         return settled
@@ -228,7 +225,7 @@ class CallStore:
         which = and_(CallRow.carrier_call_id == carrier_call_id, _UNCLAIMED)
         ended = CallEnded("never-started", f"the carrier reported {status} before any audio")
         with self._engine.begin() as connection:
-            statement = _ending(which, ended, self.clock()).returning(CallRow.id)
+            statement = ending(which, ended, self.clock()).returning(CallRow.id)
             call_id: str | None = connection.scalar(statement)
         return call_id
 
@@ -267,76 +264,6 @@ class CallStore:
         with Session(self._reading, expire_on_commit=False) as session:
             return list(session.scalars(query))
 
-    def _check_limit(
-        self, connection: Connection, call: CallInfo, limit: int, now: datetime
-    ) -> None:
-        # Two webhooks at once would both find room; SQLite's write lock already parts them.
-        if connection.dialect.name == "postgresql":
-            connection.execute(
-                text("SELECT pg_advisory_xact_lock(hashtext(:business))"),
-                {"business": call.business_id},
-            )
-        others = and_(
-            _live(now),
-            CallRow.business_id == call.business_id,
-            CallRow.carrier_call_id.is_distinct_from(call.carrier_call_id or None),
-        )
-        live = connection.scalar(select(func.count()).select_from(CallRow).where(others)) or 0
-        if live >= limit:
-            raise CallRefused(
-                f"business {call.business_id!r} is busy with {live} calls, and its "
-                f"limits.concurrent_calls is {limit}"
-            )
-
-
-# ---- writes that can share a transaction --------------------------------------------------------
-
-
-def start(call_id: str, at: datetime) -> Write:
-    """The call's audio flows since ``at``."""
-    statement = (
-        update(CallRow)
-        .where(CallRow.id == call_id, CallRow.state == "ringing")
-        .values(state="in-progress", started_at=at)
-    )
-    return lambda connection: _run(connection, statement)
-
-
-def add_turn(call_id: str, turn: Turn) -> Write:
-    """Store a turn; one of the same index is replaced."""
-    content = {
-        "speaker": turn.speaker,
-        "text": turn.text,
-        "heard": turn.heard,
-        "start_ms": turn.start_ms,
-        "end_ms": turn.end_ms,
-        "interrupted": turn.interrupted,
-        "endpoint_ms": turn.latency.endpoint,
-        "transcript_ms": turn.latency.transcript,
-        "first_token_ms": turn.latency.first_token,
-        "first_audio_ms": turn.latency.first_audio,
-        "heard_ms": turn.latency.heard,
-    }
-
-    def write(connection: Connection) -> None:
-        insert = _insert(connection)(TurnRow).values(call_id=call_id, index=turn.index, **content)
-        _run(
-            connection,
-            insert.on_conflict_do_update(
-                index_elements=[TurnRow.call_id, TurnRow.index], set_=content
-            ),
-        )
-
-    return write
-
-
-def end(call_id: str, ended: CallEnded, at: datetime) -> Write:
-    """The call is over since ``at``; only the first end counts."""
-    statement = _ending(CallRow.id == call_id, ended, at).values(
-        duration_ms=ended.duration_ms, recording_path=ended.recording or None
-    )
-    return lambda connection: _run(connection, statement)
-
 
 _UNCLAIMED: ColumnElement[bool] = and_(
     CallRow.state == "ringing", CallRow.stream_token_used_at.is_(None)
@@ -350,21 +277,24 @@ def _live(now: datetime) -> ColumnElement[bool]:
     )
 
 
-def _ending(which: ColumnElement[bool], ended: CallEnded, at: datetime) -> Any:
-    return (
-        update(CallRow)
-        .where(which, CallRow.state != "ended")
-        .values(state="ended", ended_at=at, end_reason=ended.reason, end_detail=ended.detail)
+def _check_limit(connection: Connection, call: CallInfo, limit: int, now: datetime) -> None:
+    # Two webhooks at once would both find room; SQLite's write lock already parts them.
+    if connection.dialect.name == "postgresql":
+        connection.execute(
+            text("SELECT pg_advisory_xact_lock(hashtext(:business))"),
+            {"business": call.business_id},
+        )
+    others = and_(
+        _live(now),
+        CallRow.business_id == call.business_id,
+        CallRow.carrier_call_id.is_distinct_from(call.carrier_call_id or None),
     )
-
-
-def _run(connection: Connection, statement: Any) -> None:
-    connection.execute(statement)
-
-
-def _insert(connection: Connection) -> Any:
-    # Both dialects have ON CONFLICT, but SQLAlchemy spells it per dialect.
-    return postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    live = connection.scalar(select(func.count()).select_from(CallRow).where(others)) or 0
+    if live >= limit:
+        raise CallRefused(
+            f"business {call.business_id!r} is busy with {live} calls, and its "
+            f"limits.concurrent_calls is {limit}"
+        )
 
 
 def _info(row: CallRow) -> CallInfo:

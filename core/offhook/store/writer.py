@@ -11,8 +11,9 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from offhook.events import CallEnded, Turn
-from offhook.store import calls
-from offhook.store.calls import CallStore, Write
+from offhook.store import writes
+from offhook.store.calls import CallStore
+from offhook.store.writes import Write
 
 log = structlog.get_logger(__name__)
 
@@ -59,15 +60,15 @@ class StoreWriter:
 
     def start(self, call_id: str) -> None:
         """The call's audio flows, since now."""
-        self._submit(_Entry("start", call_id, calls.start(call_id, self._store.clock())))
+        self._submit(_Entry("start", call_id, writes.start(call_id, self._store.clock())))
 
     def add_turn(self, call_id: str, turn: Turn) -> None:
         """Store a turn; one of the same index is replaced."""
-        self._submit(_Entry("turn", call_id, calls.add_turn(call_id, turn)))
+        self._submit(_Entry("turn", call_id, writes.add_turn(call_id, turn)))
 
     def end(self, call_id: str, ended: CallEnded) -> None:
         """The call is over, since now; only the first end counts."""
-        self._submit(_Entry("end", call_id, calls.end(call_id, ended, self._store.clock())))
+        self._submit(_Entry("end", call_id, writes.end(call_id, ended, self._store.clock())))
 
     def submit(self, call_id: str, write: Write) -> None:
         """Any other change that belongs to a call; never dropped for lack of room."""

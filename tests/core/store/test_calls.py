@@ -82,6 +82,7 @@ def test_a_call_from_ring_to_end(store: CallStore, node: Node, clock: Clock) -> 
 def test_what_is_not_there(store: CallStore) -> None:
     assert store.get("nobody") is None
     assert store.turns("nobody") == []
+    assert store.business_of("CA1") is None
     assert store.recent() == []
     assert store.count_live() == 0
 
@@ -227,6 +228,7 @@ def test_counting_live_calls(store: CallStore, node: Node, clock: Clock) -> None
     ring(store, 2)
     ring(store, 3, business="other")
     store.end(ring(store, 4), CallEnded("caller-hung-up"))
+    assert store.business_of("CA3") == "other"
     assert store.count_live() == 3
     assert store.count_live("luigis") == 2
     assert store.count_live(node=node.id) == 1

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from offhook.events import CallEnded, CallInfo, Turn
 from offhook.store import CallStore, StoreWriter, migrate, open_engine
-from offhook.store.calls import Write
+from offhook.store.writes import Write
 
 
 class FragileStore(CallStore):
@@ -27,13 +27,13 @@ class FragileStore(CallStore):
         self.tried = threading.Semaphore(0)
         self.groups: list[int] = []
 
-    def apply(self, writes: Iterable[Write]) -> None:
-        writes = list(writes)
+    def apply(self, changes: Iterable[Write]) -> None:
+        changes = list(changes)
         if self.away:
             self.tried.release()
             raise OperationalError("INSERT", {}, Exception("the database is away"))
-        super().apply(writes)
-        self.groups.append(len(writes))
+        super().apply(changes)
+        self.groups.append(len(changes))
 
     def ring_number(self, number: int) -> str:
         info = CallInfo(f"c{number}", "luigis", "twilio", f"CA{number}", "+1", "+2")
