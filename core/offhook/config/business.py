@@ -46,13 +46,16 @@ def _opening(value: str) -> str:
     return value
 
 
-def _one_or_more(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+def one_or_more(value: object) -> object:
+    """For ``BeforeValidator`` on a tuple: one string may stand for a list of one."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
 
 
 PhoneNumber = Annotated[str, AfterValidator(_e164)]
 Span = Annotated[str, AfterValidator(_opening)]
-PluginNames = Annotated[tuple[str, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
+PluginNames = Annotated[tuple[str, ...], BeforeValidator(one_or_more), Field(min_length=1)]
 
 
 class _Model(BaseModel):

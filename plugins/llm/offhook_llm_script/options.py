@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from offhook.config import one_or_more
 from offhook.config.business import parse_span
 
 END_CALL = "end_call"
@@ -50,10 +51,6 @@ def _template(text: str) -> str:
     return text
 
 
-def _one_or_more(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
 def _zone(value: str) -> str:
     try:
         if value:
@@ -64,7 +61,7 @@ def _zone(value: str) -> str:
 
 
 Template = Annotated[str, Field(min_length=1), AfterValidator(_template)]
-Templates = Annotated[tuple[Template, ...], BeforeValidator(_one_or_more)]
+Templates = Annotated[tuple[Template, ...], BeforeValidator(one_or_more)]
 """One text or several; several are said in turn, so that the agent does not repeat itself."""
 
 
@@ -111,7 +108,7 @@ class Intent(_Model):
     """One thing a caller may want: how it sounds, what must be learnt, what is answered."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
-    examples: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)] = Field(
+    examples: Annotated[tuple[str, ...], BeforeValidator(one_or_more)] = Field(
         min_length=1, description="sentences a caller might say; five are better than one"
     )
     opening: Templates = Field((), description="said before the first question")
