@@ -90,11 +90,6 @@ class Handset:
             self._reply_audible = 0
         self._to_say += padded
 
-    def be_quiet(self) -> None:
-        """Drop what the caller has not said yet."""
-        self._to_say.clear()
-        self._reply_from = min(self._reply_from, self.steps)
-
     def play(self, payload: bytes) -> bool:
         """Queue the agent's audio; False if there is too much of it already."""
         if len(self._to_play) + len(payload) > MAX_QUEUED:
