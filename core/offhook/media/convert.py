@@ -10,7 +10,9 @@ import soxr
 from offhook.events import AudioFormat
 from offhook.media.g711 import mulaw_to_pcm16, pcm16_to_mulaw
 
-_QUALITY = "LQ"  # soxr's HQ holds back 100 ms of a stream, LQ 40; QQ aliases audibly
+# Of a stream soxr's HQ holds back up to 100 ms, LQ 40 to 60; QQ holds back none, but lets what
+# lies above the new rate's half through as noise.
+_QUALITY = "LQ"
 
 
 class Converter:
@@ -36,7 +38,7 @@ class Converter:
         return audio if self._source == self._target else self._encode(self._decode(audio), False)
 
     def flush(self) -> bytes:
-        """The stream is over: what was held back."""
+        """The stream is over: what was held back. The converter is then of no more use."""
         return b"" if self._resampler is None else self._encode(b"", True)
 
     def _decode(self, audio: bytes) -> bytes:

@@ -15,6 +15,7 @@ from offhook.media.convert import Converter
 from offhook.media.g711 import interleave
 
 _HEADER = 44
+_RATES = (4000, 192_000)
 
 
 class DualChannelWav:
@@ -29,13 +30,16 @@ class DualChannelWav:
         self._size = 0
         self._file = path.open("wb")
         self._file.write(self._header())
+        self._file.flush()
 
     def write(self, caller_mulaw: bytes, agent_mulaw: bytes) -> None:
-        """Append the same stretch of both sides (equal lengths)."""
+        """Append the same stretch of both sides; ValueError unless they are equally long."""
+        if len(caller_mulaw) != len(agent_mulaw):
+            raise ValueError("both sides of a recording must be written for the same stretch")
         samples = interleave(caller_mulaw, agent_mulaw)
         self._file.write(samples)
         self._size += len(samples)
-        self._file.seek(0)
+        self._file.seek(0)  # after the audio is out: sizes that are too small still play
         self._file.write(self._header())
         self._file.seek(0, 2)
         self._file.flush()
@@ -65,7 +69,8 @@ class DualChannelWav:
 def read_wav(path: Path) -> bytes:
     """A recording as mu-law 8 kHz; several channels are mixed.
 
-    Raises OffhookError for a file that is missing, no WAV, or not 8 or 16 bit PCM.
+    A file that breaks off is read as far as it goes. Raises OffhookError for a file that is
+    missing, no WAV, or not 8 or 16 bit PCM.
     """
     try:
         with wave.open(str(path), "rb") as wav:
@@ -78,10 +83,13 @@ def read_wav(path: Path) -> bytes:
     if width == 1:
         samples = (np.frombuffer(data, np.uint8).astype(np.int32) - 128) << 8
     elif width == 2:
-        samples = np.frombuffer(data, np.int16).astype(np.int32)
+        samples = np.frombuffer(data[: len(data) & ~1], np.int16).astype(np.int32)
     else:
         raise OffhookError(f"{path} has {8 * width}-bit samples: convert it to 16-bit PCM")
-    mono = samples.reshape(-1, channels).mean(axis=1).astype(np.int16).tobytes()
+    if not _RATES[0] <= rate <= _RATES[1]:
+        raise OffhookError(f"{path} has {rate} samples a second: give one with 8000 to 48000")
+    frames = samples[: len(samples) // channels * channels].reshape(-1, channels)
+    mono = frames.mean(axis=1).astype(np.int16).tobytes()
     converter = Converter(AudioFormat("pcm16", rate), MULAW_8K)
     return converter.convert(mono) + converter.flush()
 
