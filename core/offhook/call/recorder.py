@@ -60,7 +60,7 @@ class Recorder(CallThread):
         self._lock = threading.Lock()
         self._caller = _Track()
         self._agent = _Track()
-        self._stop = threading.Event()
+        self._stopping = threading.Event()
         self._until_ms = 0.0
 
     def add_caller(self, at_ms: float, payload: bytes) -> None:
@@ -82,7 +82,7 @@ class Recorder(CallThread):
     def work(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with DualChannelWav(self.path) as wav:
-            while not self._stop.wait(_FLUSH_SECONDS):
+            while not self._stopping.wait(_FLUSH_SECONDS):
                 self._write(wav, self._clock.now() - _HELD_BACK_MS)
             with self._lock:
                 agent_until = self._agent.start + len(self._agent.audio)
@@ -90,7 +90,7 @@ class Recorder(CallThread):
             self._write(wav, end)
 
     def stop(self) -> None:
-        self._stop.set()
+        self._stopping.set()
 
     def _write(self, wav: DualChannelWav, until_ms: float) -> None:
         until = MULAW_8K.size(until_ms)

@@ -46,10 +46,10 @@ class Watchdog(CallThread):
         self._handler = handler
         self._end = end
         self._abandon = abandon
-        self._stop = threading.Event()
+        self._stopping = threading.Event()
 
     def work(self) -> None:
-        while not self._stop.wait(_EVERY_SECONDS):
+        while not self._stopping.wait(_EVERY_SECONDS):
             if self._handler.age > STUCK_SECONDS:
                 self._abandon("stuck", f"the call's handler was stuck for {STUCK_SECONDS:.0f} s")
                 return
@@ -58,4 +58,4 @@ class Watchdog(CallThread):
                 self._audio.beat()
 
     def stop(self) -> None:
-        self._stop.set()
+        self._stopping.set()

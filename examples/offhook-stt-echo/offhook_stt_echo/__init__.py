@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 
 from offhook import hookimpl
-from offhook.events import MULAW_8K, AudioFormat, CallInfo, Final
+from offhook.events import MULAW_8K, AudioFormat, Final
 from offhook.providers import Emit, PluginInfo
 
 _SILENCE = 0xFF
@@ -29,9 +29,8 @@ def offhook_plugin() -> PluginInfo:
 
 
 @hookimpl
-def offhook_create_stt(
-    options: Options, call: CallInfo, audio: AudioFormat, emit: Emit
-) -> EchoRecognizer:
+def offhook_create_stt(options: Options, audio: AudioFormat, emit: Emit) -> EchoRecognizer:
+    # A hook's function takes only the arguments it needs; this one has no use for `call`.
     return EchoRecognizer(options, audio, emit)
 
 
