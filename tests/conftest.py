@@ -1,4 +1,4 @@
-"""Fixtures of all tests: a real PostgreSQL for those that need one."""
+"""Fixtures of all tests: a real PostgreSQL, and plugins that need no installation."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
+
+from offhook import hookimpl
+from offhook.providers import Kind, PluginInfo
 
 _PROGRAMS = ("initdb", "pg_ctl", "createdb", "dropdb")
 
@@ -67,3 +72,55 @@ def postgresql_url(postgresql_server: tuple[Path, Path]) -> Iterator[str]:
     _run(programs / "createdb", *where, name)
     yield f"postgresql://offhook@/{name}?host={home}"
     _run(programs / "dropdb", *where, "--force", name)
+
+
+# ---- plugins that need no installation --------------------------------------------------------
+
+
+class FakeEntryPoint:
+    """An entry point as the registry sees it; ``module`` may be an exception to raise on import."""
+
+    def __init__(
+        self, name: str, module: object, distribution: str = "acme-offhook", version: str = "1.2"
+    ) -> None:
+        self.name = name
+        self.value = name.replace("-", "_")
+        self.dist = SimpleNamespace(name=distribution, version=version)
+        self._module = module
+
+    def load(self) -> object:
+        if isinstance(self._module, BaseException):
+            raise self._module
+        return self._module
+
+
+MakePlugin = Callable[..., FakeEntryPoint]
+
+
+@pytest.fixture
+def make_plugin() -> MakePlugin:
+    """Makes the entry point of a plugin of a kind and name; further hooks by keyword.
+
+    ``info`` are fields of its PluginInfo, ``distribution`` is who brings it.
+    """
+
+    def make(
+        kind: Kind,
+        name: str,
+        *,
+        distribution: str = "acme-offhook",
+        info: Mapping[str, Any] | None = None,
+        **hooks: Callable[..., Any],
+    ) -> FakeEntryPoint:
+        module = ModuleType(f"acme_{kind}_{name}")
+
+        def offhook_plugin() -> PluginInfo:
+            return PluginInfo(
+                **{"kind": kind, "name": name, "summary": "for tests", **(info or {})}
+            )
+
+        for hook, function in {"offhook_plugin": offhook_plugin, **hooks}.items():
+            setattr(module, hook, hookimpl(function))
+        return FakeEntryPoint(f"{kind}-{name}", module, distribution)
+
+    return make

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import pluggy
+from pydantic import BaseModel
 
 from offhook import hookspecs
 from offhook.errors import PluginError
@@ -126,9 +127,15 @@ class Registry:
         label = f"plugin {plugin.entry_point!r} of {plugin.distribution}"
         try:
             module = entry_point.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a script named as a plugin may just exit
             plugin.problem = (
                 f"{label} cannot be imported ({_describe(error)}): {_mend_import(error, plugin)}"
+            )
+            return plugin
+        if first := next((p for p in self._plugins if p.module is module), None):
+            plugin.problem = (
+                f"{label} names the same module as its {first.entry_point!r}: "
+                "tell its author to keep one of the two"
             )
             return plugin
         try:
@@ -157,7 +164,7 @@ class Registry:
     def _claim_name(self, plugin: Plugin, label: str) -> None:
         info = plugin.info
         assert info is not None
-        missing = [name for name in info.requires if importlib.util.find_spec(name) is None]
+        missing = [name for name in info.requires if not _installed(name)]
         if missing:
             target = f"{plugin.distribution}[{info.extra}]" if info.extra else " ".join(missing)
             plugin.problem = (
@@ -185,14 +192,23 @@ def _checked(results: Any) -> PluginInfo:
         raise TypeError("its offhook_plugin hook did not return a PluginInfo")
     if info.kind not in KINDS:
         raise TypeError(f"its kind {info.kind!r} is none of {', '.join(KINDS)}")
+    if not (isinstance(info.options, type) and issubclass(info.options, BaseModel)):
+        raise TypeError("the options of its PluginInfo are no pydantic model")
     return info
 
 
-def _describe(error: Exception) -> str:
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):  # the package around it is missing, or half imported
+        return False
+
+
+def _describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0][:200]
 
 
-def _mend_import(error: Exception, plugin: Plugin) -> str:
+def _mend_import(error: BaseException, plugin: Plugin) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"install the missing module (pip install {error.name.partition('.')[0]})"
     return f"upgrade or uninstall {plugin.distribution}"
