@@ -99,8 +99,8 @@ class Performer:
 
     def stop(self) -> list[threading.Thread]:
         """Stop and close everything; returns the threads to join."""
-        speaker = [] if self._speaker is None else [self._speaker]
-        threads: list[CallThread] = [self.transmitter, *speaker, *self._short]
+        self._retire_speaker()
+        threads: list[CallThread] = [self.transmitter, *self._short]
         for thread in threads:
             thread.stop()
         for close in (self._models.close, self._voice.close, self.listener.close):
@@ -136,10 +136,14 @@ class Performer:
 
     def _stop_speaking(self) -> None:
         self.transmitter.stop_speaking()
-        if self._speaker is not None:
-            self._speaker.stop()
-            self._short.append(self._speaker)
-            self._speaker = None
+        self._retire_speaker()
+
+    def _retire_speaker(self) -> None:
+        speaker, self._speaker = self._speaker, None
+        if speaker is not None:
+            speaker.stop()
+            if speaker.thread is not None:
+                self._short.append(speaker.thread)
 
     def _launch(self, thread: CallThread) -> None:
         self._short = [t for t in self._short if t.is_alive()]
