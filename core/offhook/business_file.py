@@ -60,13 +60,14 @@ def check_business(path: Path, source: Source, registry: Registry) -> Loaded:
     business = validate(Business, source.data, source)
     options: dict[tuple[PluginKind, str], BaseModel] = {}
     others: list[Problem] = [] if isinstance(business, Business) else business
+    understood = all(problem.where != "language" for problem in others)
     for kind in PLUGIN_KINDS:
         for name in _names(source, kind):
             plugin = _find(registry, kind, name)
             others += _usable(source, registry, plugin, kind, name)
             if plugin is None or plugin.info is None:
                 continue
-            others += _language(source, plugin.info)
+            others += _language(source, plugin.info) if understood else ()
             made = _options(source, plugin.info)
             if isinstance(made, BaseModel):
                 options[kind, name] = made
@@ -151,9 +152,7 @@ def _options(source: Source, info: PluginInfo) -> BaseModel | list[Problem]:
 
 def _language(source: Source, info: PluginInfo) -> Iterator[Problem]:
     language = source.data.get("language", Business.model_fields["language"].default)
-    if not isinstance(language, str) or not info.languages:
-        return
-    if not any(_serves(tag, language) for tag in info.languages):
+    if info.languages and not any(_serves(tag, language) for tag in info.languages):
         yield source.problem(
             ("language",),
             f"the {info.kind} plugin {info.name!r} does not speak {language!r}",

@@ -57,10 +57,13 @@ def validate(
         # By way of JSON, because pydantic's strict mode for Python refuses a list for a tuple.
         return model.model_validate_json(json.dumps(data, default=str), strict=True)
     except ValidationError as error:
-        return [
-            source.problem((*prefix, *details["loc"]), *_explain(details, model))
-            for details in error.errors(include_url=False)
-        ]
+        found = error.errors(include_url=False)
+    return [
+        source.problem((*prefix, *details["loc"]), *_explain(details, model))
+        for details in found
+        # A list whose only item is wrong counts as empty as well: told once is enough.
+        if details["type"] != "too_short" or not _any_inside(details["loc"], found)
+    ]
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -70,6 +73,10 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if meant:
         return f"Did you mean {meant[0]!r}?"
     return f"There are: {', '.join(words)}" if words else "There are none"
+
+
+def _any_inside(key: Key, errors: list[ErrorDetails]) -> bool:
+    return any(len(e["loc"]) > len(key) and e["loc"][: len(key)] == key for e in errors)
 
 
 def _explain(error: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:

@@ -37,10 +37,12 @@ class Source:
 
     def _line(self, key: Key) -> int | None:
         names = tuple(str(part) for part in key)
-        for length in range(len(names), 0, -1):
-            if line := self.lines.get(names[:length]):
-                return line
-        return None
+        # [options.stt.acme] makes options.stt without a line of its own.
+        inside = [line for name, line in self.lines.items() if name[: len(names)] == names]
+        if names and inside:
+            return min(inside)
+        around = (self.lines.get(names[:length]) for length in range(len(names) - 1, 0, -1))
+        return next((line for line in around if line), None)
 
 
 def read_source(path: Path) -> Source:
@@ -83,10 +85,7 @@ def find_lines(text: str) -> dict[tuple[str, ...], int]:
                 table = _split(match[1])
                 lines.setdefault(table, number)
             elif match := _ENTRY.match(line):
-                name = table + _split(match[1])
-                # A dotted key makes the tables above it: a.b = 1 is where a begins.
-                for length in range(len(table) + 1, len(name) + 1):
-                    lines.setdefault(name[:length], number)
+                lines.setdefault(table + _split(match[1]), number)
         closing = _string_left_open(line, closing)
     return lines
 

@@ -1,0 +1,25 @@
+"""Settings of one installation, from the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from offhook.config import Settings
+
+
+def test_the_database_is_sqlite_in_the_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OFFHOOK_DATA", "/somewhere")
+    monkeypatch.delenv("OFFHOOK_DATABASE_URL", raising=False)
+    assert Settings().database == "sqlite:////somewhere/offhook.db"
+
+
+def test_each_field_is_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OFFHOOK_BUSINESSES", "there")
+    monkeypatch.setenv("OFFHOOK_DATABASE_URL", "postgresql://host/db")
+    monkeypatch.setenv("OFFHOOK_MAX_CALLS", "7")
+    settings = Settings()
+    assert settings.businesses == Path("there")
+    assert settings.database == "postgresql://host/db"
+    assert settings.max_calls == 7
