@@ -145,7 +145,28 @@ class Dialogue:
         if self._polarity.is_only_yes(text):
             return Answer(self._say(self._options.phrases.go_on))
         found = self._match(text)
+        if found is None or not found.sure:
+            guessed = self._by_slots(text, fewest=2 if found else 1)
+            if guessed is not None:
+                return self._begin(guessed, text)
         return self._begin(self._intents[found.intent], text) if found else self._lost()
+
+    def _by_slots(self, text: str, *, fewest: int) -> Intent | None:
+        """The intent that what was said would fill: "... for four, tomorrow" is a booking, however
+        badly the rest was heard. None if fewer slots are filled, or two intents compete."""
+        filled = {name: self._count(intent, text) for name, intent in self._intents.items()}
+        best, *others = sorted(filled, key=lambda name: -filled[name])
+        if filled[best] < fewest or any(filled[name] == filled[best] for name in others):
+            return None
+        return self._intents[best]
+
+    def _count(self, intent: Intent, text: str) -> int:
+        count = 0
+        for kind in EXTRACTION_ORDER:
+            for name, slot in intent.slots.items():
+                if slot.type == kind and (found := find(Ask(name, slot, self._today), text)):
+                    count, text = count + 1, found.rest
+        return count
 
     def _go_on(self, intent: Intent, text: str) -> Answer:
         if DROP.search(text):

@@ -38,8 +38,11 @@ _FULL = re.compile(
     rf"(?: (o'clock)\b)?(?: ({_HALF_DAY})\b)?"
 )
 _RUN_TOGETHER = re.compile(rf"\b(?:{_BEFORE} )?(\d{{1,2}})(\d\d)(?: ({_HALF_DAY})\b|\b)")
+# What a small recognizer makes of "at seven" and its like, where nothing else is a time.
+_MISHEARD_HOURS = HOMOPHONES | {"oven": 7, "heaven": 7, "even": 7, "hate": 8, "nein": 9}
 _MISHEARD = re.compile(
-    rf"\b(?:at|around|by) ({'|'.join(HOMOPHONES)})(?: ({_HALF_DAY})\b|(?= \|)|$)"
+    rf"\b(?:(?:at|around|by) ({'|'.join(_MISHEARD_HOURS)})|(?:what's|that's|but) (oven|heaven|ate))"
+    rf"(?: ({_HALF_DAY})\b|(?= \|)|$)"
 )
 
 _WEEKDAYS = listed("monday tuesday wednesday thursday friday saturday sunday")
@@ -101,9 +104,10 @@ def _find_hour(
     if bare and asked:
         return _settle(text, value(bare[2]), _minutes(bare[4]), None, between, bare.span())
     if misheard := _MISHEARD.search(text):
-        return _settle(text, value(misheard[1]), 0, misheard[2], between, misheard.span())
-    if asked and text in HOMOPHONES:
-        return _settle(text, HOMOPHONES[text], 0, None, between, (0, len(text)))
+        hour = _MISHEARD_HOURS[misheard[1] or misheard[2]]
+        return _settle(text, hour, 0, misheard[3], between, misheard.span())
+    if asked and text in _MISHEARD_HOURS:
+        return _settle(text, _MISHEARD_HOURS[text], 0, None, between, (0, len(text)))
     digits = _RUN_TOGETHER.search(text)
     if digits and (asked or digits[3]):
         return _settle(text, int(digits[1]), int(digits[2]), digits[3], between, digits.span())
@@ -131,7 +135,9 @@ def _settle(
     if hour > 12 or hour == 0:
         readings = [time(hour, minutes)]
     elif half_day:
-        readings = [early if half_day == "am" else late]
+        # The other half of the day too: "a.m." is easily heard in a line's hum, and the limits
+        # decide below.
+        readings = [early, late] if half_day == "am" else [late, early]
     elif hour in _MEAL_HOURS or hour == 12:
         readings = [late, early]
     else:

@@ -139,6 +139,15 @@ def test_a_correction_replaces_a_value() -> None:
     assert "table for five is booked tomorrow at 8 pm" in call.say("Anna")
 
 
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "said",
+    ["Sorry, can I both disable for four?", "for four people, tomorrow", "Can a contagil for 4?"],
+)
+def test_what_fills_a_slot_tells_what_is_wanted(way: str, said: str) -> None:
+    assert "table for four" in Conversation(trattoria(way)).say(said)
+
+
 def test_never_mind_leaves_the_intent() -> None:
     call = Conversation(trattoria())
     call.say("Book a table")

@@ -95,7 +95,9 @@ def test_a_number_takes_its_unit_from_the_slots_name() -> None:
         ("for seven pm", "19:00"),
         ("a table for four", None),
         ("seven", None),
-        ("at 9 am", None),
+        ("at 10 am", "22:00"),
+        ("at 11:30 am", None),
+        ("tomorrow what's oven", "19:00"),
         ("25:70", None),
     ],
 )
