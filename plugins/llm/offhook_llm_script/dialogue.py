@@ -7,7 +7,6 @@ replays everything the caller has said cannot be led astray by that.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -15,16 +14,9 @@ from typing import Any
 
 from offhook.events import Message
 from offhook_llm_script.matching import Match
-from offhook_llm_script.options import (
-    CALLER_SLOTS,
-    END_CALL,
-    Intent,
-    ScriptOptions,
-    Slot,
-    placeholders,
-)
-from offhook_llm_script.slots import EXTRACTION_ORDER, Ask, Found, find
-from offhook_llm_script.text import CORRECTION, DROP, Polarity, normalize
+from offhook_llm_script.memory import Memory
+from offhook_llm_script.options import END_CALL, Intent, ScriptOptions, Slot
+from offhook_llm_script.text import DROP, Polarity, normalize
 
 CONFIRM = "?"
 """Stands for the question whether everything is right, where a slot's name would stand."""
@@ -98,11 +90,8 @@ class Dialogue:
         self._intents = intents_of(options)
         self._ending = next(i for i in self._intents.values() if i.action == END_CALL)
         self._match = match
-        self._today = today
-        self._variables = variables
+        self._memory = Memory(today, variables)
         self._polarity = Polarity(options.yes, options.no)
-        self._said: Counter[tuple[str, ...]] = Counter()
-        self._known: dict[str, Found] = {}
         self._intent: Intent | None = None
         self._asked = ""
         self._misses = 0
@@ -119,9 +108,9 @@ class Dialogue:
             elif message.role == "assistant":
                 heard.append(message.text)
         if all(message.role != "user" for message in messages):
-            return Answer(self._say(self._options.phrases.go_on))
+            return Answer(self._memory.say(self._options.phrases.go_on))
         if messages[-1].role == "tool":
-            return Answer(self._say(answer.after, {"result": messages[-1].text}))
+            return Answer(self._memory.say(answer.after, {"result": messages[-1].text}))
         return answer
 
     def _forget_unheard(self, question: str, heard: Sequence[str]) -> None:
@@ -143,7 +132,7 @@ class Dialogue:
         if self._polarity.is_only_no(text):
             return self._begin(self._ending, text)
         if self._polarity.is_only_yes(text):
-            return Answer(self._say(self._options.phrases.go_on))
+            return Answer(self._memory.say(self._options.phrases.go_on))
         found = self._match(text)
         if found is None or not found.sure:
             guessed = self._by_slots(text, fewest=2 if found else 1)
@@ -154,31 +143,23 @@ class Dialogue:
     def _by_slots(self, text: str, *, fewest: int) -> Intent | None:
         """The intent that what was said would fill: "... for four, tomorrow" is a booking, however
         badly the rest was heard. None if fewer slots are filled, or two intents compete."""
-        filled = {name: self._count(intent, text) for name, intent in self._intents.items()}
+        filled = {name: self._memory.count(intent, text) for name, intent in self._intents.items()}
         best, *others = sorted(filled, key=lambda name: -filled[name])
         if filled[best] < fewest or any(filled[name] == filled[best] for name in others):
             return None
         return self._intents[best]
 
-    def _count(self, intent: Intent, text: str) -> int:
-        count = 0
-        for kind in EXTRACTION_ORDER:
-            for name, slot in intent.slots.items():
-                if slot.type == kind and (found := find(Ask(name, slot, self._today), text)):
-                    count, text = count + 1, found.rest
-        return count
-
     def _go_on(self, intent: Intent, text: str) -> Answer:
         if DROP.search(text):
             self._intent = None
-            return Answer(self._say(self._options.phrases.dropped))
+            return Answer(self._memory.say(self._options.phrases.dropped))
         if self._asked == CONFIRM:
             return self._settle(intent, text)
         found = self._match(text) if text else None
         other = self._intents[found.intent] if found and found.intent != intent.name else None
         if other and found and found.sure and self._asked_type in ("name", "text", "choice"):
             return self._turn_aside(intent, other, text)
-        if self._learn(intent, text):
+        if self._memory.learn(intent, text, self._asked):
             return self._next(intent)
         if other:
             return self._turn_aside(intent, other, text)
@@ -188,39 +169,41 @@ class Dialogue:
 
     def _settle(self, intent: Intent, text: str) -> Answer:
         agreed = self._polarity.of(text)
-        if agreed is not True and self._learn(intent, text, correcting=True):
+        if agreed is not True and self._memory.learn(intent, text, self._asked, correcting=True):
             return self._next(intent)
         if agreed:
             return self._complete(intent)
         if agreed is None:
             return self._miss(intent)
-        self._forget(intent)
-        return self._next(intent, self._say(self._options.phrases.restart))
+        self._memory.forget(intent)
+        return self._next(intent, self._memory.say(self._options.phrases.restart))
 
     def _turn_aside(self, intent: Intent, other: Intent, text: str) -> Answer:
         if other.slots or other.action:
             return self._begin(other, text)
-        return self._next(intent, _without_question(self._say(other.replies)))
+        return self._next(intent, _without_question(self._memory.say(other.replies)))
 
     def _begin(self, intent: Intent, text: str) -> Answer:
         self._intent, self._asked, self._misses = intent, "", 0
-        self._forget(intent)
-        self._learn(intent, text)
-        return self._next(intent, self._say(intent.opening) if self._missing(intent) else "")
+        self._memory.forget(intent)
+        self._memory.learn(intent, text, self._asked)
+        return self._next(
+            intent, self._memory.say(intent.opening) if self._memory.missing(intent) else ""
+        )
 
     def _next(self, intent: Intent, lead: str = "") -> Answer:
         self._misses = 0
-        missing = self._missing(intent)
+        missing = self._memory.missing(intent)
         if missing is None and not intent.confirm:
             return self._complete(intent)
         self._asked = missing or CONFIRM
         question = intent.slots[missing].ask if missing else intent.confirm
-        return Answer(_join(lead, self._say(question)))
+        return Answer(_join(lead, self._memory.say(question)))
 
     def _complete(self, intent: Intent) -> Answer:
         self._intent = None
-        arguments = {key: self._argument(value) for key, value in intent.arguments.items()}
-        return Answer(self._say(intent.replies), intent.action, arguments, intent.after)
+        arguments = {key: self._memory.argument(value) for key, value in intent.arguments.items()}
+        return Answer(self._memory.say(intent.replies), intent.action, arguments, intent.after)
 
     def _miss(self, intent: Intent) -> Answer:
         self._misses += 1
@@ -229,80 +212,24 @@ class Dialogue:
             return self._lost()
         slot = intent.slots.get(self._asked)
         if slot and slot.retry:
-            return Answer(self._say(slot.retry))
+            return Answer(self._memory.say(slot.retry))
         question = slot.ask if slot else intent.confirm
-        return Answer(_join(self._say(self._options.phrases.again), self._say(question)))
+        return Answer(
+            _join(self._memory.say(self._options.phrases.again), self._memory.say(question))
+        )
 
     def _lost(self) -> Answer:
         if not self._options.intents:
             return self._begin(self._intents["message"], "")
-        return Answer(self._say(self._options.fallback or _OFFERS))
+        return Answer(self._memory.say(self._options.fallback or _OFFERS))
 
-    # ---- slots ------------------------------------------------------------------------------
 
-    def _missing(self, intent: Intent) -> str | None:
-        return next((name for name in intent.slots if name not in self._known), None)
-
-    def _forget(self, intent: Intent) -> None:
-        for name, slot in intent.slots.items():
-            if slot.type not in CALLER_SLOTS:
-                self._known.pop(name, None)
-
-    def _learn(self, intent: Intent, text: str, *, correcting: bool = False) -> bool:
-        """Fill slots from what was said; whether any was filled or corrected."""
-        correcting = correcting or bool(CORRECTION.search(text))
-        wanted = [name for name in intent.slots if correcting or name not in self._known]
-        wanted.sort(
-            key=lambda name: (
-                name != self._asked,
-                EXTRACTION_ORDER.index(intent.slots[name].type),
-            )
-        )
-        before = dict(self._known)
-        for name in wanted:
-            text = self._fill(Ask(name, intent.slots[name], self._today), text)
-        if self._asked in wanted and self._known.get(self._asked) == before.get(self._asked):
-            self._fill(Ask(self._asked, intent.slots[self._asked], self._today, True), text)
-        return {n: f.value for n, f in self._known.items()} != {
-            n: f.value for n, f in before.items()
-        }
-
-    def _fill(self, ask: Ask, text: str) -> str:
-        found = find(ask, text)
-        if found is None:
-            return text
-        self._known[ask.name] = found
-        return found.rest
-
-    # ---- words ------------------------------------------------------------------------------
-
-    def _say(self, templates: tuple[str, ...], more: Mapping[str, str] | None = None) -> str:
-        """The next of those texts whose slots are all known, those that name most preferred."""
-        values = {
-            **self._variables,
-            **{name: found.spoken for name, found in self._known.items()},
-            **(more or {}),
-        }
-        fitting = [text for text in templates if placeholders(text) <= values.keys()]
-        if not fitting:
-            return ""
-        most = max(len(placeholders(text)) for text in fitting)
-        best = [text for text in fitting if len(placeholders(text)) == most]
-        turn = self._said[templates] % len(best)
-        self._said[templates] += 1
-        return best[turn].format_map(values)
-
-    def _argument(self, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        names = placeholders(value)
-        if len(names) == 1 and value == f"{{{next(iter(names))}}}":
-            found = self._known.get(next(iter(names)))
-            if found is not None:
-                return found.value
-        spoken = {name: str(found.value) for name, found in self._known.items()}
-        values = {**self._variables, **spoken}
-        return value.format_map({name: values.get(name, "") for name in names})
+def _was_heard(question: str, heard: Sequence[str]) -> bool:
+    # A barge-in leaves only the beginning of what was said, and other sentences may precede it.
+    start = question[:12]
+    return start in " ".join(heard) or any(
+        text.strip() and question.startswith(text.strip()) for text in heard
+    )
 
 
 def _without_question(text: str) -> str:
@@ -312,11 +239,3 @@ def _without_question(text: str) -> str:
 
 def _join(*parts: str) -> str:
     return " ".join(part for part in parts if part)
-
-
-def _was_heard(question: str, heard: Sequence[str]) -> bool:
-    # A barge-in leaves only the beginning of what was said, and other sentences may precede it.
-    start = question[:12]
-    return start in " ".join(heard) or any(
-        text.strip() and question.startswith(text.strip()) for text in heard
-    )
