@@ -249,11 +249,8 @@ def test_a_path_too_long_for_a_socket_goes_to_the_temporary_folder(tmp_path: Pat
     path.parent.rmdir()
 
 
-def test_a_temporary_folder_open_to_others_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_temporary_folder_open_to_others_is_refused(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 60) / ("e" * 60)
-    monkeypatch.setattr("tempfile.tempdir", "/tmp")
     with embedded(deep) as running:
         folder = Path(_socket(running.url)).parent
     folder.chmod(0o755)
