@@ -1,20 +1,22 @@
-"""How the process logs: structured lines to stderr, never a local variable (it may be a secret)."""
+"""How the process logs: structured lines, never a local variable's value (it may be a secret)."""
 
 from __future__ import annotations
 
 import logging
 import sys
+from typing import TextIO
 
 import structlog
 
 
-def configure(level: str = "INFO") -> None:
+def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
     """Set up structlog; called once, by whoever owns the process (the command line).
 
-    Lines for people on a terminal, JSON objects elsewhere. Tracebacks are printed without the
-    values of variables.
+    ``stream`` is where the lines go, standard error by default: lines for people on a terminal,
+    JSON objects elsewhere. Tracebacks are printed without the values of variables.
     """
-    terminal = sys.stderr.isatty()
+    stream = stream or sys.stderr
+    terminal = stream.isatty()
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
         if terminal
@@ -31,6 +33,6 @@ def configure(level: str = "INFO") -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
         ),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
