@@ -12,15 +12,15 @@ from offhook.media.vad import SileroModel
 
 _FRAME_MS = 20
 _MIN_SPEECH_FRAMES = 4
-# Found by trial on 46 sentences at 8 kHz mu-law, clean, quiet and in noise: a shorter lead cuts
-# first consonants, a longer one invites invented words, and a short tail costs the last word.
+# None at all costs one word in six, a tail of 100 ms costs words in noise; between leads of 60 and
+# 200 ms, sentences that were not used to choose them show no clear difference.
 _LEAD_MS = 60
 _TAIL_MS = 250
 _ABOVE_NOISE_DB = 5.0
 _QUIETEST_SPEECH_DBFS = -60.0
-# Over longer stretches the model begins to repeat itself.
+# The model takes longer over a stretch than over its parts, and all other calls wait for it.
 _LONGEST_PIECE_S = 12
-# Silero gives noise and key tones below 0.1, and the least clear of 120 short words 0.59.
+# Silero gives noise and key tones below 0.1, and the least clear of 126 short phrases 0.59.
 _VOICE = 0.3
 
 

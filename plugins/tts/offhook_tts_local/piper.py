@@ -1,4 +1,4 @@
-"""Piper: a neural voice of natural sound, about seven times faster than speech on one core."""
+"""Piper: a neural voice of natural sound, about ten times faster than speech on one core."""
 
 from __future__ import annotations
 
