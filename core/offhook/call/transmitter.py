@@ -43,54 +43,53 @@ class Transmitter(CallThread):
         self._recorder = recorder
         self._playout = Playout(audio)
         self._format = audio
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._due = threading.Condition(self._lock)
+        self._room = threading.Condition(self._lock)
         self._stopped = False
+        self._asleep = False  # the loop waits without a time of its own
         self.epoch = 0
 
     # ---- writing, any thread ----
 
     def write(self, epoch: int, utterance: int, audio: bytes) -> bool:
         """Queue audio of an utterance; False if its epoch is over. Waits while 4 s are queued."""
-        with self._changed:
-            while (
-                epoch == self.epoch
-                and not self._stopped
-                and self._playout.buffered_ms >= MAX_BUFFERED_MS
-            ):
-                self._changed.wait()
-            if epoch != self.epoch or self._stopped:
+        with self._lock:
+            while self._is_on(epoch) and self._playout.buffered_ms >= MAX_BUFFERED_MS:
+                self._room.wait()
+            if not self._is_on(epoch):
                 return False
             self._playout.write(utterance, audio)
-            self._changed.notify_all()
+            self._advance()
             return True
 
     def finish(self, epoch: int, utterance: int) -> bool:
         """The utterance has no more audio; False if its epoch is over."""
-        with self._changed:
-            if epoch != self.epoch or self._stopped:
+        with self._lock:
+            if not self._is_on(epoch):
                 return False
             self._playout.finish(utterance)
-            self._changed.notify_all()
+            self._advance()
             return True
 
     def write_all(self, epoch: int, utterance: int, audio: bytes) -> None:
         """Queue a whole utterance at once, however much is queued already. Never waits."""
-        with self._changed:
-            if epoch == self.epoch and not self._stopped:
+        with self._lock:
+            if self._is_on(epoch):
                 self._playout.write(utterance, audio)
                 self._playout.finish(utterance)
-                self._changed.notify_all()
+                self._advance()
 
     def stop_speaking(self) -> None:
         """Stop the sender, then clear the carrier's buffer: nothing of this epoch follows."""
-        with self._changed:
+        with self._lock:
             self.epoch += 1
             self._playout.clear()
             # Sent under the lock (it only queues): no packet can slip in behind the clear.
             self._line.send(self._codec.encode_clear())
             if self._recorder is not None:
                 self._recorder.cut_agent(self._clock.now())
-            self._changed.notify_all()
+            self._room.notify_all()
 
     def played(self, mark: str) -> signals.Played | None:
         """What a mark that came back says; None if it is of an older epoch, or not ours."""
@@ -104,20 +103,37 @@ class Transmitter(CallThread):
     # ---- the loop ----
 
     def work(self) -> None:
-        with self._changed:
+        with self._lock:
             while not self._stopped:
-                packet, again_at = self._playout.next(self._clock.now())
-                if packet is not None:
-                    self._send(packet)
-                elif again_at is None:
-                    self._changed.wait()
-                else:
-                    self._changed.wait(max(again_at - self._clock.now(), 0.0) / 1000)
+                again_at = self._send_due()
+                self._asleep = again_at is None
+                wait = None if again_at is None else max(again_at - self._clock.now(), 0.0) / 1000
+                self._due.wait(wait)
+                self._asleep = False
 
     def stop(self) -> None:
-        with self._changed:
+        with self._lock:
             self._stopped = True
-            self._changed.notify_all()
+            self._due.notify_all()
+            self._room.notify_all()
+
+    def _is_on(self, epoch: int) -> bool:
+        return epoch == self.epoch and not self._stopped
+
+    def _advance(self) -> None:
+        """There is more to send. What is due leaves from the writer's own thread, which saves the
+        first packet of a reply a change of threads; the loop is woken only if nothing else will."""
+        if self._asleep and self._send_due() is not None:
+            self._due.notify()
+
+    def _send_due(self) -> float | None:
+        """Send every packet that is due; when to look again (None: when there is more)."""
+        while True:
+            packet, again_at = self._playout.next(self._clock.now())
+            if packet is None:
+                self._room.notify_all()
+                return again_at
+            self._send(packet)
 
     def _send(self, packet: Packet) -> None:
         if packet.payload:
@@ -130,4 +146,3 @@ class Transmitter(CallThread):
         if mark is not None:
             name = f"{self.epoch}:{mark.utterance}:{mark.offset_ms:.0f}:{mark.complete:d}"
             self._line.send(self._codec.encode_mark(name))
-        self._changed.notify_all()  # a writer may have been waiting for room

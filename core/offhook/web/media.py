@@ -41,6 +41,8 @@ async def media_socket(websocket: WebSocket) -> None:
         log.warning("media.refused", reason=str(error))
         await websocket.close(1008, str(error)[:120])
         return
+    if line.fast is not None:
+        line.fast.take_over(session.on_text)
     await websocket.accept()
     await _serve(websocket, session, line)
 

@@ -17,6 +17,7 @@ import uvicorn
 from offhook.config import Settings
 from offhook.errors import OffhookError
 from offhook.registry import Registry
+from offhook.web import fastpath
 from offhook.web.app import create_app
 from offhook.web.media import MAX_MESSAGE
 from offhook.web.runtime import Runtime
@@ -60,7 +61,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 create_app(runtime),
                 loop="uvloop",
-                ws="websockets-sansio",
+                ws=fastpath.protocol(),
                 ws_max_size=MAX_MESSAGE,
                 ws_per_message_deflate=False,
                 ws_ping_interval=None,  # the watchdog notices a dead line by its missing audio
