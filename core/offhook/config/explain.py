@@ -69,9 +69,9 @@ def validate(
 def nearest(word: str, known: Iterable[str]) -> str:
     """A mend for a word that is unknown: the one that was meant, or those there are."""
     words = sorted(known)
-    meant = difflib.get_close_matches(word, words, 1, 0.6)
-    if meant:
-        return f"Did you mean {meant[0]!r}?"
+    lower = {name.lower(): name for name in words}
+    if meant := difflib.get_close_matches(word.lower(), lower, 1, 0.6):
+        return f"Did you mean {lower[meant[0]]!r}?"
     return f"There are: {', '.join(words)}" if words else "There are none"
 
 

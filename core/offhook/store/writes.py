@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Update, update
@@ -14,6 +15,8 @@ from offhook.store.schema import CallRow, TurnRow
 
 Write = Callable[[Connection], None]
 """A change that joins the transaction it is given. Applying it twice changes nothing more."""
+
+_INSERTS: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 
 def start(call_id: str, at: datetime) -> Write:
@@ -28,7 +31,9 @@ def start(call_id: str, at: datetime) -> Write:
 
 def add_turn(call_id: str, turn: Turn) -> Write:
     """Store a turn; one of the same index is replaced."""
-    content = {
+    values = {
+        "call_id": call_id,
+        "index": turn.index,
         "speaker": turn.speaker,
         "text": turn.text,
         "heard": turn.heard,
@@ -43,10 +48,7 @@ def add_turn(call_id: str, turn: Turn) -> Write:
     }
 
     def write(connection: Connection) -> None:
-        insert = insert_for(connection)(TurnRow)
-        insert = insert.values(call_id=call_id, index=turn.index, **content)
-        key = [TurnRow.call_id, TurnRow.index]
-        _run(connection, insert.on_conflict_do_update(index_elements=key, set_=content))
+        connection.execute(_turn_upsert(connection.dialect.name), values)
 
     return write
 
@@ -68,9 +70,18 @@ def ending(which: ColumnElement[bool], ended: CallEnded, at: datetime) -> Update
     )
 
 
+@cache
+def _turn_upsert(dialect: str) -> Any:
+    # Built once: making the statement costs several times as much as running it.
+    insert = _INSERTS[dialect](TurnRow)
+    key = ("call_id", "index")
+    rest = {column.name: column for column in insert.excluded if column.name not in key}
+    return insert.on_conflict_do_update(index_elements=key, set_=rest)
+
+
 def insert_for(connection: Connection) -> Any:
     """``insert`` with ON CONFLICT: both dialects have it, but SQLAlchemy spells it per dialect."""
-    return postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    return _INSERTS[connection.dialect.name]
 
 
 def _run(connection: Connection, statement: Any) -> None:
