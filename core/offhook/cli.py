@@ -42,6 +42,22 @@ def main() -> None:
 
 
 @app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one.")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, help="Processes, one per core at most.")] = 1,
+) -> None:
+    """Serve calls: the carrier's webhooks and media sockets. Ctrl-C or SIGTERM drains."""
+    from offhook import logs
+    from offhook.config import Settings
+    from offhook.web import server
+
+    settings = Settings()
+    logs.configure(settings.log_level)
+    server.serve(settings, host, port, workers)
+
+
+@app.command()
 def check(
     path: Annotated[
         Path | None,

@@ -85,8 +85,9 @@ def offhook_create_stt(
 def offhook_create_llm(options: Any, call: CallInfo) -> LanguageModel | None:
     """Make the language model of one call.
 
-    Fires on the first reply the call needs from this plugin, on that reply's thread. None: not
-    for this call; the next plugin of the list is asked.
+    Fires on the first reply the call needs from this plugin, on that reply's thread; and once as
+    the server starts, to have its modules and models loaded before a caller waits for them (that
+    one is closed unused). None: not for this call; the next plugin of the list is asked.
     """
 
 

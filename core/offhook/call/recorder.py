@@ -1,4 +1,4 @@
-"""The recording: both sides where they were said, on disk once a second, playable at any moment."""
+"""The recording: both sides where they were said, on disk each second, always playable."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from offhook.media.g711 import MULAW_SILENCE
 from offhook.media.wav import DualChannelWav
 
 _FLUSH_SECONDS = 1.0
-_HELD_BACK_MS = 1000.0
-"""The newest second stays in memory: a barge-in may still cut the agent's audio out of it."""
+_HELD_BACK_MS = 400.0
+"""The newest stretch stays in memory: a barge-in may still cut the agent's audio out of it."""
 
 
 class _Track:
@@ -43,7 +43,7 @@ class _Track:
 class Recorder(CallThread):
     """Writes a stereo WAV (left: caller, right: agent; 8 kHz, 16 bit).
 
-    Memory holds the last two seconds. A recording that cannot be written (disk full) is reported
+    Memory holds the last second and a half. A recording that cannot be written (disk full) is reported
     once and given up; the call goes on.
     """
 

@@ -13,14 +13,14 @@ from offhook.events import AudioFormat
 from offhook.media.playout import Packet, Playout
 from offhook.providers import MediaCodec
 
-MAX_BUFFERED_MS = 4000.0
+MAX_BUFFERED_MS = 2000.0
 
 
 class Transmitter(CallThread):
     """Paces one call's audio out. Sleeps while there is none, else wakes ten times a second.
 
     Every write belongs to an epoch; ``stop_speaking`` begins a new one, and audio and marks of an
-    older epoch are dropped wherever they turn up. A writer that is 4 s ahead is held (that is the
+    older epoch are dropped wherever they turn up. A writer that is 2 s ahead is held (that is the
     bounded queue's policy), until there is room or its epoch ends.
     """
 
@@ -53,7 +53,7 @@ class Transmitter(CallThread):
     # ---- writing, any thread ----
 
     def write(self, epoch: int, utterance: int, audio: bytes) -> bool:
-        """Queue audio of an utterance; False if its epoch is over. Waits while 4 s are queued."""
+        """Queue audio of an utterance; False if its epoch is over. Waits while 2 s are queued."""
         with self._lock:
             while self._is_on(epoch) and self._playout.buffered_ms >= MAX_BUFFERED_MS:
                 self._room.wait()

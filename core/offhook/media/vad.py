@@ -23,6 +23,8 @@ _FLOOR_START = 100.0
 _LOUDEST_FLOOR = 1500.0
 _QUIETEST_SPEECH = 180.0
 _ABOVE_FLOOR = 2.5
+_SPEECH_BATCH_MS = 100.0
+_IDLE_BATCH_MS = 200.0  # the first loud frame wakes the handler anyway
 
 
 class LoudnessGate:
@@ -153,10 +155,10 @@ class SpeechDetector:
     def alarm(self, now_ms: float) -> float:
         """The stream time at which ``process`` should next be called."""
         if self.speaking:
-            return min(self._last_voice + self._pause, now_ms + 100.0)
+            return min(self._last_voice + self._pause, now_ms + _SPEECH_BATCH_MS)
         if self._began is not None or self._gate_until > now_ms:
             return now_ms
-        return now_ms + 100.0
+        return now_ms + _IDLE_BATCH_MS
 
     def process(self, frames: Iterable[Frame]) -> list[SpeechEdge]:
         """Hear frames; return what began or paused in them, in order."""

@@ -44,7 +44,7 @@ class StoreWriter:
     ``offhook-store``.
     """
 
-    def __init__(self, store: CallStore, *, capacity: int = 10_000, linger_s: float = 0.1) -> None:
+    def __init__(self, store: CallStore, *, capacity: int = 10_000, linger_s: float = 0.25) -> None:
         self._store = store
         self._capacity = capacity
         self._linger_s = linger_s

@@ -64,7 +64,7 @@ class Accounts:
 
 
 class PhrasePreparer(threading.Thread):
-    """Synthesizes each business's fixed sentences before they are needed, on one thread."""
+    """Gets each business's vendors and fixed sentences ready before a call needs them."""
 
     def __init__(self, services: Services) -> None:
         super().__init__(name="offhook-phrases", daemon=True)
@@ -83,12 +83,22 @@ class PhrasePreparer(threading.Thread):
         while (loaded := self._queue.get()) is not None:
             call = CallInfo("prepare", loaded.id, "", "", "", "", language=loaded.business.language)
             services = self._services
+            self._warm_up(call, loaded)
             voice = chains.voice(call, loaded, services.registry, MULAW_8K, services.phrases)
             for sentence in fixed_sentences(loaded):
                 if self._stopping:
                     break
                 voice.prepare([sentence])
             voice.close()
+
+    def _warm_up(self, call: CallInfo, loaded: Loaded) -> None:
+        """Have the language model's modules loaded before the first caller asks something."""
+        models = chains.models(call, loaded, self._services.registry)
+        try:
+            models.get()
+        except Exception as error:
+            log.warning("warm_up.failed", business=loaded.id, error=str(error))
+        models.close()
 
     def stop(self, seconds: float) -> None:
         self._stopping = True

@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 import uvicorn
 
+from offhook import logs
 from offhook.config import Settings
 from offhook.errors import OffhookError
 from offhook.registry import Registry
@@ -161,6 +162,7 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
 
 
 def _work(settings: Settings, listener: socket.socket, public_url: str) -> None:
+    logs.configure(settings.log_level)  # a spawned worker begins without
     Server(Runtime(settings, Registry(), public_url)).run(sockets=[listener])
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from offhook import hookimpl
 from offhook.events import MULAW_8K, CarrierEvent
 from offhook.providers import PluginInfo, Telephony, WebhookRequest
 from offhook_telephony_twilio.options import TwilioOptions
 from offhook_telephony_twilio.webhooks import read_webhook
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
 
 __all__ = ["TwilioOptions"]
 
@@ -35,3 +40,10 @@ def offhook_create_telephony(options: TwilioOptions) -> Telephony:
 @hookimpl
 def offhook_read_webhook(request: WebhookRequest) -> CarrierEvent | None:
     return read_webhook(request)
+
+
+@hookimpl
+def offhook_routes() -> list[BaseRoute]:
+    from offhook_telephony_twilio.fallback import ROUTES
+
+    return [*ROUTES]
