@@ -6,6 +6,8 @@ the engine over HTTP and WebSocket as Twilio does.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from offhook import hookimpl
@@ -14,6 +16,9 @@ from offhook.events import MULAW_8K, CallInfo, CarrierEvent
 from offhook.providers import PluginInfo, Telephony, Tool, WebhookRequest
 from offhook_telephony_simulated.tools import send_dtmf
 from offhook_telephony_simulated.webhooks import read_webhook
+
+if TYPE_CHECKING:
+    import typer
 
 
 class SimulatedOptions(BaseModel):
@@ -56,3 +61,10 @@ def offhook_read_webhook(request: WebhookRequest) -> CarrierEvent | None:
 @hookimpl
 def offhook_tools(call: CallInfo) -> list[Tool] | None:
     return [send_dtmf()] if call.telephony == "simulated" else None
+
+
+@hookimpl
+def offhook_commands(app: typer.Typer) -> None:
+    from offhook_telephony_simulated.shell.commands import add_commands
+
+    add_commands(app)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from offhook.media.g711 import interleave
 from offhook_telephony_simulated.driver import Driver
-from offhook_telephony_simulated.talk import CallEvent, Ended, Talk
+from offhook_telephony_simulated.talk import CallEvent, Ended, Moment, Talk
 
 T = TypeVar("T")
 
@@ -49,12 +49,19 @@ class SimulatedCall:
         """Wait until everything given to ``say`` was said; False after ``timeout`` seconds."""
         return self._wait(lambda: not self._talk.handset.saying, timeout)
 
-    def wait_agent_speaking(self, timeout: float, for_ms: float = 0) -> bool:
-        """Wait until ``for_ms`` of the agent's reply were audible.
+    def wait_agent_speaking(
+        self, timeout: float, for_ms: float = 0, quiet_ms: float = float("inf")
+    ) -> bool:
+        """Wait until ``for_ms`` of the agent's reply were audible, or until it replied more briefly
+        and the caller has then heard ``quiet_ms`` of silence.
 
         False after ``timeout`` seconds or if the call ends first.
         """
-        return self._wait(lambda: 0 < self._talk.handset.reply_ms >= for_ms, timeout)
+        phone = self._talk.handset
+        return self._wait(
+            lambda: phone.reply_ms > 0 and (phone.reply_ms >= for_ms or phone.quiet_ms >= quiet_ms),
+            timeout,
+        )
 
     def wait_agent_done(self, timeout: float, quiet_ms: float = 800) -> bool:
         """Wait until the agent has replied and the caller has then heard ``quiet_ms`` of silence.
@@ -83,6 +90,13 @@ class SimulatedCall:
     def ended(self) -> Ended | None:
         """How the call ended; None while it goes on."""
         return self._talk.ended
+
+    @property
+    def moment(self) -> Moment:
+        """Who is speaking now."""
+        with self._talk.changed:
+            phone = self._talk.handset
+            return Moment(phone.now_ms, phone.saying, phone.playing)
 
     @property
     def events(self) -> list[CallEvent]:

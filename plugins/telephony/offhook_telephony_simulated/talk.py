@@ -40,6 +40,15 @@ class Ended:
     duration_ms: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The call ``at_ms`` after the stream's start: whether the caller speaks, and the agent."""
+
+    at_ms: int
+    caller_speaks: bool
+    agent_speaks: bool
+
+
 @dataclass(slots=True)
 class Talk:
     """Guarded by ``changed``, which is notified of every change."""

@@ -1,0 +1,1 @@
+"""Calls from the shell: ``offhook call`` and ``offhook demo``. Imported by the commands only."""
