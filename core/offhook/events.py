@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Encoding = Literal["mulaw", "pcm16"]
 
@@ -182,9 +182,11 @@ class StreamStarted:
     parameters: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class AudioReceived:
-    """Caller's audio in the line's format; ``timestamp_ms`` since stream start, or -1 if absent."""
+class AudioReceived(NamedTuple):
+    """Caller's audio in the line's format; ``timestamp_ms`` since stream start, or -1 if absent.
+
+    A tuple, because each call gets 50 a second and a frozen dataclass takes four times as long.
+    """
 
     payload: bytes
     timestamp_ms: int = -1

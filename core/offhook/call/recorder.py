@@ -43,8 +43,8 @@ class _Track:
 class Recorder(CallThread):
     """Writes a stereo WAV (left: caller, right: agent; 8 kHz, 16 bit).
 
-    Memory holds the last second and a half. A recording that cannot be written (disk full) is reported
-    once and given up; the call goes on.
+    Memory holds the last second and a half. A recording that cannot be written (disk full) is
+    reported once and given up; the call goes on.
     """
 
     def __init__(
