@@ -51,6 +51,7 @@ class Session:
         line: Line,
     ) -> None:
         self.call = call
+        self._loaded = loaded
         self._services = services
         self._sessions = sessions
         self._codec = telephony.codec()
@@ -141,7 +142,7 @@ class Session:
             self.recorder.start()
         self.performer.start()
         self._watchdog.start()
-        self._services.writer.start(self.call.call_id)
+        self._services.writer.start(self.call.call_id, self._loaded.config_hash)
         self._services.observers.call_started(self.call)
 
     def finish(self, ended: CallEnded) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import structlog
@@ -15,37 +17,61 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+KEPT_SECONDS = 10.0
 _EVERY_SECONDS = 2.0
 _ORPHAN_SECONDS = 20.0
 
 
 class Sessions:
-    """Who is on the line. *Any thread.* ``capacity`` bounds the calls of this process."""
+    """Who is on the line, and who is about to be. *Any thread.*
+
+    ``capacity`` bounds the calls of this process. A call is admitted when its webhook is answered
+    and has its place kept until its socket opens. A socket whose webhook another worker answered
+    (they share one port) may go a tenth above the bound rather than cut off a caller.
+    """
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self._lock = threading.Lock()
         self._live: dict[str, Session] = {}
-        self.draining = False
+        self._kept: dict[str, float] = {}  # carrier's call id -> until when
+        self._draining = False
+
+    @property
+    def draining(self) -> bool:
+        """No new call is taken."""
+        return self._draining
 
     def __len__(self) -> int:
         return len(self._live)
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[Session]:
         with self._lock:
             return iter(list(self._live.values()))
 
-    def check_room(self) -> None:
-        """Raise CallRefused if no call can be taken now."""
-        if self.draining:
-            raise CallRefused("this node is going down and takes no new call")
-        if len(self._live) >= self.capacity:
-            raise CallRefused(f"this node is full with {self.capacity} calls")
+    def expected(self) -> int:
+        """Calls on the line, and admitted ones whose socket is still to open."""
+        with self._lock:
+            return len(self._live) + len(self._still_kept())
+
+    def admit(self, carrier_call_id: str) -> None:
+        """Keep a place for a call that rings. Raises CallRefused if there is none."""
+        with self._lock:
+            if self._draining:
+                raise CallRefused("this node is going down and takes no new call")
+            kept = self._still_kept()
+            if len(self._live) + len(kept) >= self.capacity and carrier_call_id not in kept:
+                raise CallRefused(f"this node is full with {self.capacity} calls")
+            kept[carrier_call_id] = time.monotonic() + KEPT_SECONDS
 
     def add(self, session: Session) -> None:
-        """Raises CallRefused if there is no room."""
+        """The call's socket opens. Raises CallRefused if there is no room for one more."""
         with self._lock:
-            self.check_room()
+            kept = self._still_kept().pop(session.call.carrier_call_id, None)
+            if kept is None and self._draining:
+                raise CallRefused("this node is going down and takes no new call")
+            if kept is None and len(self._live) >= self.capacity * 1.1:
+                raise CallRefused(f"this node is full with {len(self._live)} calls")
             self._live[session.call.call_id] = session
 
     def remove(self, session: Session) -> None:
@@ -53,8 +79,14 @@ class Sessions:
             self._live.pop(session.call.call_id, None)
 
     def drain(self) -> None:
-        """Take no new call from now on."""
-        self.draining = True
+        """Admit no call from now on."""
+        self._draining = True
+
+    def _still_kept(self) -> dict[str, float]:
+        now = time.monotonic()
+        for call_id in [call_id for call_id, until in self._kept.items() if until < now]:
+            del self._kept[call_id]
+        return self._kept
 
 
 class Reaper(threading.Thread):

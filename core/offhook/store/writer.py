@@ -58,9 +58,10 @@ class StoreWriter:
         self._thread = threading.Thread(target=self._run, name="offhook-store", daemon=True)
         self._thread.start()
 
-    def start(self, call_id: str) -> None:
-        """The call's audio flows, since now."""
-        self._submit(_Entry("start", call_id, writes.start(call_id, self._store.clock())))
+    def start(self, call_id: str, config_hash: str | None = None) -> None:
+        """The call's audio flows, since now, under that configuration."""
+        write = writes.start(call_id, self._store.clock(), config_hash)
+        self._submit(_Entry("start", call_id, write))
 
     def add_turn(self, call_id: str, turn: Turn) -> None:
         """Store a turn; one of the same index is replaced."""

@@ -19,12 +19,13 @@ Write = Callable[[Connection], None]
 _INSERTS: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 
-def start(call_id: str, at: datetime) -> Write:
-    """The call's audio flows since ``at``."""
+def start(call_id: str, at: datetime, config_hash: str | None = None) -> Write:
+    """The call's audio flows since ``at``, under that configuration (None: the one it rang with)."""
+    values = {"state": "in-progress", "started_at": at}
+    if config_hash is not None:
+        values["config_hash"] = config_hash
     statement = (
-        update(CallRow)
-        .where(CallRow.id == call_id, CallRow.state == "ringing")
-        .values(state="in-progress", started_at=at)
+        update(CallRow).where(CallRow.id == call_id, CallRow.state == "ringing").values(**values)
     )
     return lambda connection: _run(connection, statement)
 

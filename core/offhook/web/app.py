@@ -48,7 +48,7 @@ async def alive(_: Request) -> Response:
 async def ready(request: Request) -> Response:
     """Whether a new call would be taken: 503 while full or draining."""
     sessions = request.app.state.runtime.sessions
-    full = len(sessions) >= sessions.capacity
+    full = sessions.expected() >= sessions.capacity
     status = "draining" if sessions.draining else "full" if full else "ready"
     body = {"status": status, "calls": len(sessions), "capacity": sessions.capacity}
     return JSONResponse(body, 200 if status == "ready" else 503)

@@ -107,7 +107,8 @@ class Server(uvicorn.Server):
 
     async def _wait_until_empty(self, seconds: float) -> None:
         until = time.monotonic() + seconds
-        while len(self._runtime.sessions) and time.monotonic() < until and not self.should_exit:
+        sessions = self._runtime.sessions
+        while sessions.expected() and time.monotonic() < until and not self.should_exit:
             await asyncio.sleep(0.05)
 
 

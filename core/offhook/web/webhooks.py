@@ -103,7 +103,7 @@ def _answer(
         language=loaded.business.language,
     )
     try:
-        runtime.sessions.check_room()
+        runtime.sessions.admit(event.carrier_call_id)
         services.store.ring(
             call,
             loaded.config_hash,
