@@ -12,9 +12,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from offhook.businesses import BusinessDirectory, Loaded
+from offhook.businesses import Loaded
 from offhook.config import Settings
-from offhook.errors import ConfigError, OffhookError
+from offhook.errors import OffhookError
 from offhook.media.wav import read_wav
 from offhook.registry import Registry
 from offhook.web.server import EmbeddedServer
@@ -30,13 +30,13 @@ from offhook_telephony_simulated.shell.log_file import log_to_file
 from offhook_telephony_simulated.shell.screen import Screen
 from offhook_telephony_simulated.shell.spoken import (
     Target,
-    check_simulated,
     hold,
     show_end,
     wait_until_prepared,
 )
 from offhook_telephony_simulated.shell.typed import TypedCall
 from offhook_telephony_simulated.shell.voice import CallerVoice
+from offhook_telephony_simulated.shell.whom import check_reachable, find_business
 
 _INTERRUPTING = re.compile(r"@(\d+(?:\.\d+)?)\s+(?=\S)")
 
@@ -54,27 +54,6 @@ class SpokenRequest:
     url: str
 
 
-def find_business(directory: BusinessDirectory, folder: Path, name: str) -> Loaded:
-    """The business of that name, or the only one. Raises OffhookError with what is wrong."""
-    businesses = directory.all()
-    if not name and len(businesses) == 1:
-        return businesses[0]
-    if name and (loaded := directory.get(name)):
-        return loaded
-    problems = directory.problems()
-    wrong = [p for p in problems if p.file == str(folder) or Path(p.file).stem == name]
-    if wrong or (problems and not businesses):
-        raise ConfigError(wrong or list(problems))
-    if not businesses:
-        raise OffhookError(
-            f"there is no business file (*.toml) in {folder}: name another folder with --businesses"
-        )
-    names = ", ".join(business.id for business in businesses)
-    if name:
-        raise OffhookError(f"there is no business {name!r} in {folder} (there are: {names})")
-    raise OffhookError(f"say whom to call with --business (there are: {names})")
-
-
 # ---- spoken -------------------------------------------------------------------------------------
 
 
@@ -82,34 +61,27 @@ def spoken_call(settings: Settings, request: SpokenRequest, console: Console) ->
     """Hold a call through the real media socket. Raises OffhookError if there was none."""
     if request.save is not None and not request.save.absolute().parent.is_dir():
         raise OffhookError(f"the folder of --save {request.save} does not exist: make it first")
-    # Before anything is started, so that a mistake in the file is told at once.
-    recording = read_wav(request.audio) if request.audio else b""
-    log_to_file(settings)
+    # Before anything is started, so that a mistake in the command line is told at once.
+    recording = read_wav(_existing(request.audio)) if request.audio else b""
     registry = Registry()
+    loaded = find_business(settings, registry, request.business)
+    check_reachable(loaded)
+    log_to_file(settings)
     screen = Screen(console)
     with ExitStack() as cleanup:
-        with console.status("Starting"):
-            if request.url:
-                target = Target.running(request.url, settings)
-                directory = BusinessDirectory(settings.businesses, registry)
-            else:
-                server = EmbeddedServer(settings, registry)
-                target, directory = Target.embedded(server), server.runtime.services.directory
-            loaded = find_business(directory, settings.businesses, request.business)
-            check_simulated(loaded)
-            if not request.url:
-                cleanup.enter_context(server)
+        server = None if request.url else EmbeddedServer(settings, registry)
         with console.status("Preparing what will be said"):
+            if server is not None:
+                cleanup.enter_context(server)
             lines = list(_played(request, recording) if request.audio else ())
             if request.say:
                 language = loaded.business.language
                 voice = CallerVoice(registry, request.voice_plugin, language)
                 cleanup.enter_context(closing(voice))
                 lines = list(_said(request.say, voice, loaded))
-            if not request.url:
+            if server is not None:
                 wait_until_prepared(server.runtime, loaded)
-        business = loaded.business
-        screen.heading(business.name, f"{business.numbers[0]}, {loaded.path}, {target.url}")
+        target = Target.embedded(server) if server else Target.running(request.url, settings)
         outcome = hold(target, loaded, lines, screen, request.save)
         recordings = [
             (name, str(path))
@@ -118,6 +90,12 @@ def spoken_call(settings: Settings, request: SpokenRequest, console: Console) ->
         ]
         off = ("recording", f"none: {loaded.path} has recording off, and there was no --save")
         show_end(outcome, screen, recordings or [off])
+
+
+def _existing(file: Path) -> Path:
+    if not file.is_file():
+        raise OffhookError(f"there is no file {file}: give --audio the path of a WAV file")
+    return file
 
 
 def _played(request: SpokenRequest, recording: bytes) -> Iterator[Line]:
@@ -133,7 +111,8 @@ def _played(request: SpokenRequest, recording: bytes) -> Iterator[Line]:
 
 
 def _said(say: tuple[str, ...], voice: CallerVoice, loaded: Loaded) -> Iterator[Line]:
-    greeted = bool(loaded.business.greeting)
+    recording = loaded.business.recording
+    greeted = bool(loaded.business.greeting or (recording.enabled and recording.consent))
     for number, given in enumerate(say):
         interrupts = _INTERRUPTING.match(given)
         text = given[interrupts.end() :] if interrupts else given
@@ -154,11 +133,9 @@ def typed_call(settings: Settings, business: str, console: Console) -> None:
 
     Raises OffhookError if there is no such business.
     """
-    log_to_file(settings)
     registry = Registry()
-    loaded = find_business(
-        BusinessDirectory(settings.businesses, registry), settings.businesses, business
-    )
+    loaded = find_business(settings, registry, business)
+    log_to_file(settings)
     screen = Screen(console)
     screen.heading(loaded.business.name, f"{loaded.path}; end with Ctrl-D")
     with closing(TypedCall(loaded, registry, screen.note)) as call:
@@ -191,8 +168,8 @@ def _read(screen: Screen) -> str | None:
         except EOFError:
             screen.console.print()
             return None
-    line = sys.stdin.readline()
-    if not line:
+    if not (line := sys.stdin.readline()):
         return None
-    screen.typed("you", line.strip())
-    return line.strip()
+    if line := line.strip():
+        screen.typed("you", line)
+    return line

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from offhook.businesses import Loaded
 from offhook.config import Settings
-from offhook.errors import ConfigError, OffhookError
+from offhook.errors import OffhookError
 from offhook.registry import Registry
 from offhook.web.server import EmbeddedServer, bind
 from offhook_telephony_simulated.shell import goal
@@ -25,12 +25,12 @@ from offhook_telephony_simulated.shell.screen import Screen
 from offhook_telephony_simulated.shell.spoken import (
     Outcome,
     Target,
-    check_simulated,
     hold,
     show_end,
     wait_until_prepared,
 )
 from offhook_telephony_simulated.shell.voice import CallerVoice
+from offhook_telephony_simulated.shell.whom import check_reachable, find_business
 
 FILE = "trattoria.toml"
 _HOST = "127.0.0.1"
@@ -43,12 +43,6 @@ SCRIPT = (
     ("My name is Anna.", agent_done),
     ("That's all, thank you. Goodbye!", agent_done),
 )
-
-_LEGEND = """\
-Left, seconds into the call. Below an answer, milliseconds from the caller's last word until the
-turn was known to be over (endpoint), its words were (transcript), the model began to write (first
-token), the first audio left (first audio), and the caller heard it.
-"""
 
 
 def business_folder(settings: Settings) -> Path:
@@ -83,12 +77,12 @@ def run_demo(settings: Settings, port: int, once: bool, console: Console) -> boo
     settings = settings.model_copy(update={"businesses": business_folder(settings)})
     screen = Screen(console)
     registry = Registry()
+    loaded = find_business(settings, registry, Path(FILE).stem)
+    check_reachable(loaded)
     with ExitStack() as cleanup:
+        free = _free_port(port)
         with console.status("Starting the server"):
-            free = _free_port(port)
-            server = EmbeddedServer(settings, registry, _HOST, free)
-            loaded = _restaurant(server)
-            cleanup.enter_context(server)
+            server = cleanup.enter_context(EmbeddedServer(settings, registry, _HOST, free))
         if free != port:
             screen.note(
                 f"Port {port} is taken, so the server took {server.url.rpartition(':')[2]}."
@@ -97,9 +91,6 @@ def run_demo(settings: Settings, port: int, once: bool, console: Console) -> boo
             voice = cleanup.enter_context(closing(CallerVoice(registry, "local", "en")))
             lines = [Line(text, voice.speak(text), cue) for text, cue in SCRIPT]
             wait_until_prepared(server.runtime, loaded)
-        business = loaded.business
-        screen.heading(business.name, f"{business.numbers[0]}, {loaded.path}, {server.url}")
-        screen.note(_LEGEND)
         outcome = hold(Target.embedded(server), loaded, lines, screen)
         _show_outcome(outcome, loaded, screen)
         lacks = goal.missing(outcome.row, outcome.turns)
@@ -117,15 +108,6 @@ def _free_port(wanted: int) -> int:
             bind(_HOST, port).close()
             return port
     return 0
-
-
-def _restaurant(server: EmbeddedServer) -> Loaded:
-    directory = server.runtime.services.directory
-    loaded = directory.get(Path(FILE).stem)
-    if loaded is None:
-        raise ConfigError(list(directory.problems()))
-    check_simulated(loaded)
-    return loaded
 
 
 def _show_outcome(outcome: Outcome, loaded: Loaded, screen: Screen) -> None:

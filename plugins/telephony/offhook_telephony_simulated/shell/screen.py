@@ -18,6 +18,12 @@ from offhook.events import Latency, Turn
 _STYLES = {"agent": "bold cyan", "caller": "bold magenta", "you": "bold magenta"}
 _GOOD_MS, _SLOW_MS = 1000, 2000
 
+_LEGEND = (
+    "Left, seconds into the call. Below an answer, milliseconds after the caller's last word: the "
+    "turn was over (endpoint), its words were known (transcript), the model began (first token), "
+    "audio left (first audio), the caller heard it (heard)."
+)
+
 
 class Screen:
     """Writes to one console; used on one thread. Plain text where there is no terminal."""
@@ -30,6 +36,11 @@ class Screen:
         """Who is called, and how."""
         self.console.print()
         self.console.print(Text(title, "bold"), Text(detail, "dim"), sep="  ", soft_wrap=True)
+        self.console.print()
+
+    def legend(self) -> None:
+        """What the numbers of the transcript mean."""
+        self.console.print(Text(_LEGEND, "dim"))
         self.console.print()
 
     def note(self, text: str, style: str = "dim") -> None:

@@ -12,7 +12,7 @@ from offhook.businesses import Loaded
 from offhook.call import chains
 from offhook.call.brief import fixed_sentences
 from offhook.config import Settings
-from offhook.errors import OffhookError, ProviderError
+from offhook.errors import ProviderError
 from offhook.events import MULAW_8K, CallInfo, Turn
 from offhook.store.calls import CallStore
 from offhook.store.engine import open_engine
@@ -65,16 +65,6 @@ class Outcome:
     lag_ms: float
 
 
-def check_simulated(loaded: Loaded) -> None:
-    """Raise OffhookError unless the simulated carrier may ring this business."""
-    if NAME not in loaded.business.telephony:
-        names = ", ".join(f'"{name}"' for name in (*loaded.business.telephony, NAME))
-        raise OffhookError(
-            f"{loaded.path} does not let the simulated carrier in: write telephony = [{names}], "
-            "or use --text"
-        )
-
-
 def wait_until_prepared(runtime: Runtime, loaded: Loaded) -> None:
     """Wait until the business's fixed sentences are synthesized, for 30 seconds at most.
 
@@ -111,6 +101,9 @@ def hold(
     ) as carrier:
         call = carrier.ring(loaded.business.numbers[0])
         stored = StoredCall(target.store, call.call_sid, target.settings.database)
+        business = loaded.business
+        screen.heading(business.name, f"{business.numbers[0]}, {loaded.path}, {target.url}")
+        screen.legend()
         caller = Caller(call, lines)
         caller.start()
         with screen.live():

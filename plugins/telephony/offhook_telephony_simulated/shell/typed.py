@@ -33,7 +33,11 @@ class TypedCall:
     """
 
     def __init__(
-        self, loaded: Loaded, registry: Registry, notice: Callable[[str], None] = lambda _: None
+        self,
+        loaded: Loaded,
+        registry: Registry,
+        notice: Callable[[str], None] = lambda _: None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.call = CallInfo(
             call_id=uuid.uuid4().hex,
@@ -46,7 +50,7 @@ class TypedCall:
         )
         self.ended: CallEnded | None = None
         self._notice = notice
-        self._clock = _PersonClock()
+        self._clock = _PersonClock(monotonic)
         self._models = chains.models(self.call, loaded, registry)
         self._tools = collect_tools(self.call, registry)
         brief = make_brief(self.call, loaded, registry, self._tools, datetime.now(UTC))
@@ -161,21 +165,22 @@ class TypedCall:
 class _PersonClock:
     """The call's milliseconds, standing still while a person thinks of what to type."""
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
         self._passed = 0.0
         self._running_since: float | None = None
 
     def now(self) -> float:
         if self._running_since is None:
             return self._passed
-        return self._passed + (time.monotonic() - self._running_since) * 1000
+        return self._passed + (self._monotonic() - self._running_since) * 1000
 
     def skip_to(self, at: float | None) -> None:
         if at is not None:
             self._passed += max(at - self.now(), 0.0)
 
     def __enter__(self) -> None:
-        self._running_since = time.monotonic()
+        self._running_since = self._monotonic()
 
     def __exit__(self, *_: object) -> None:
         self._passed, self._running_since = self.now(), None
