@@ -20,7 +20,7 @@ _INSERTS: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.in
 
 
 def start(call_id: str, at: datetime, config_hash: str | None = None) -> Write:
-    """The call's audio flows since ``at``, under that configuration (None: the one it rang with)."""
+    """The call's audio flows since ``at``, under that configuration (None: as it rang)."""
     values = {"state": "in-progress", "started_at": at}
     if config_hash is not None:
         values["config_hash"] = config_hash
