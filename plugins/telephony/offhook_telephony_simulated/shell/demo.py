@@ -71,7 +71,8 @@ def business_folder(settings: Settings) -> Path:
 def run_demo(settings: Settings, port: int, once: bool, console: Console) -> bool:
     """Serve, and hold the demo's call; True if it reached its goal.
 
-    Unless ``once``, goes on serving until Ctrl-C. Raises OffhookError if there can be no call.
+    Unless ``once``, goes on serving until Ctrl-C; pressed during the call, that ends it all.
+    Raises OffhookError if there can be no call.
     """
     log_to_file(settings)
     settings = settings.model_copy(update={"businesses": business_folder(settings)})
@@ -95,7 +96,7 @@ def run_demo(settings: Settings, port: int, once: bool, console: Console) -> boo
         _show_outcome(outcome, loaded, screen)
         lacks = goal.missing(outcome.row, outcome.turns)
         _show_goal(lacks, screen)
-        if not once:
+        if not (once or outcome.broken_off):
             _show_hints(settings, loaded, screen)
             _serve_on(server, screen)
     return not lacks

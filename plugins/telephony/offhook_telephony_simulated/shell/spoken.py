@@ -15,7 +15,7 @@ from offhook.config import Settings
 from offhook.errors import ProviderError
 from offhook.events import MULAW_8K, CallInfo, Turn
 from offhook.store.calls import CallStore
-from offhook.store.engine import open_engine
+from offhook.store.engine import migrate, open_engine
 from offhook.store.schema import CallRow
 from offhook.web.runtime import Runtime
 from offhook.web.server import EmbeddedServer
@@ -51,18 +51,24 @@ class Target:
     @classmethod
     def running(cls, url: str, settings: Settings) -> Target:
         url = url.rstrip("/")
-        store = CallStore(open_engine(settings.database))
-        return cls(url, settings.public_url.rstrip("/") or url, store, settings)
+        engine = open_engine(settings.database)
+        migrate(engine)  # the server's is there; where it is not, the call will not be found
+        public_url = settings.public_url.rstrip("/") or url
+        return cls(url, public_url, CallStore(engine), settings)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A call that took place, as the server wrote it down. ``complaint`` as the Caller's."""
+    """A call that took place, as the server wrote it down.
+
+    ``complaint`` is the Caller's, ``lag_ms`` the call's; ``broken_off`` by Ctrl-C.
+    """
 
     row: CallRow
     turns: list[Turn]
     complaint: str
     lag_ms: float
+    broken_off: bool
 
 
 def wait_until_prepared(runtime: Runtime, loaded: Loaded) -> None:
@@ -107,14 +113,14 @@ def hold(
         caller = Caller(call, lines)
         caller.start()
         with screen.live():
-            _watch(call, caller, stored, screen)
+            broken_off = _watch(call, caller, stored, screen)
         caller.join()
         row = stored.settled()
         for turn in stored.new_turns():
             screen.turn(turn)
         if save is not None:
             call.save(save)
-        return Outcome(row, stored.turns(), caller.complaint, call.lag_ms)
+        return Outcome(row, stored.turns(), caller.complaint, call.lag_ms, broken_off)
 
 
 def show_end(outcome: Outcome, screen: Screen, more: Sequence[tuple[str, str]]) -> None:
@@ -135,7 +141,8 @@ def show_end(outcome: Outcome, screen: Screen, more: Sequence[tuple[str, str]]) 
         )
 
 
-def _watch(call: SimulatedCall, caller: Caller, stored: StoredCall, screen: Screen) -> None:
+def _watch(call: SimulatedCall, caller: Caller, stored: StoredCall, screen: Screen) -> bool:
+    """Show the call until it ends; True if that was by Ctrl-C."""
     try:
         while call.wait_ended(_LOOK_SECONDS) is None:
             for turn in stored.new_turns():
@@ -149,3 +156,5 @@ def _watch(call: SimulatedCall, caller: Caller, stored: StoredCall, screen: Scre
                 screen.now(now.at_ms, "", "")
     except KeyboardInterrupt:
         call.hang_up()
+        return True
+    return False

@@ -34,8 +34,8 @@ fallback = "Pardon?"
 [[options.llm.script.intents]]
 name = "hours"
 examples = ["What are your opening hours?", "When are you open?"]
-replies = """We are open from Monday to Saturday, from nine in the morning until half past eight,\\
- and on Sundays from ten until noon. In summer we close a little later than that."""
+replies = """We are open from Monday to Saturday, from nine in the morning until half past eight, \\
+and on Sundays from ten until noon. In summer we close a little later than that."""
 
 [[options.llm.script.intents]]
 name = "goodbye"
@@ -53,19 +53,30 @@ def write_shop(folder: Path, more: str = "", name: str = "shop") -> Path:
     return file
 
 
-def offhook(folder: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, in a folder."""
+def start_offhook(folder: Path, *arguments: str, data: str = "") -> subprocess.Popen[str]:
+    """Start a command in a folder; the data folder is its own unless ``data`` names another."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("OFFHOOK_")}
-    return subprocess.run(
+    extra = {"COLUMNS": "200"} | ({"OFFHOOK_DATA": data} if data else {})
+    return subprocess.Popen(
         [sys.executable, "-m", "offhook.cli", *arguments],
         cwd=folder,
-        env={**ours, "COLUMNS": "200"},
-        input=stdin,
-        capture_output=True,
+        env=ours | extra,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=110,
-        check=False,
     )
+
+
+def offhook(folder: Path, *arguments: str, data: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    with start_offhook(folder, *arguments, data=data) as running:
+        try:
+            printed, errors = running.communicate(timeout=110)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            raise
+    return subprocess.CompletedProcess(arguments, running.returncode, printed, errors)
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
+import signal
 import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from offhook.config import Settings
 from offhook.events import Turn
 from offhook.media.wav import read_wav
+from offhook.registry import Registry
+from offhook.web.server import EmbeddedServer
 from offhook_telephony_simulated.shell.caller import split_turns
 
-from .shell import Stored, lag_ms, levels, offhook, write_shop
+from .shell import Stored, lag_ms, levels, offhook, start_offhook, write_shop
 
 AUDIBLE = 0.01  # of full scale, -40 dBFS
 TOLERANCE_MS = 60
@@ -135,3 +140,61 @@ def test_a_recording_is_cut_into_its_turns(played: tuple[Path, str, Path]) -> No
     assert len(pieces) == 2
     assert all(piece in audio for piece in pieces)
     assert sum(map(len, pieces)) < len(audio) / 2
+
+
+# ---- without anybody speaking -------------------------------------------------------------------
+
+
+def write_silence(file: Path, seconds: int) -> Path:
+    with wave.open(str(file), "wb") as wav:
+        wav.setparams((1, 2, 8000, 0, "NONE", ""))
+        wav.writeframes(bytes(16000 * seconds))
+    return file
+
+
+def test_a_server_that_runs_already(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_shop(tmp_path / "businesses")
+    write_silence(tmp_path / "hush.wav", 1)
+    settings = Settings(businesses=tmp_path / "businesses", data=tmp_path / "offhook-data")
+    monkeypatch.setenv("OFFHOOK_DATA", str(settings.data))
+    with EmbeddedServer(settings, Registry()) as server:
+        done = offhook(tmp_path, "call", "--audio", "hush.wav", "--url", server.url)
+        assert done.returncode == 0, done.stderr
+        stored = Stored.newest(tmp_path)
+        assert stored.row.end_reason == "caller-hung-up"
+        assert [turn.heard for turn in stored.turns] == ["Corner Shop, good day."]
+        # The same server, but another database than the command looks into.
+        (tmp_path / "elsewhere").mkdir()
+        shutil.copy(settings.data / "simulated.key", tmp_path / "elsewhere")
+        astray = offhook(
+            tmp_path, "call", "--audio", "hush.wav", "--url", server.url, data="elsewhere"
+        )
+    assert astray.returncode == 1
+    assert "set OFFHOOK_DATA and OFFHOOK_DATABASE_URL as the server has them" in astray.stderr
+    assert "Traceback" not in astray.stderr
+
+
+def test_without_a_recording_it_says_so(tmp_path: Path) -> None:
+    file = write_shop(tmp_path / "businesses")
+    file.write_text(file.read_text(encoding="utf-8").replace("enabled = true", "enabled = false"))
+    write_silence(tmp_path / "hush.wav", 1)
+    done = offhook(tmp_path, "call", "--audio", "hush.wav")
+    assert done.returncode == 0, done.stderr
+    assert "recording  none: businesses/shop.toml has recording off" in done.stdout
+
+
+def test_interrupting_the_command_hangs_up(tmp_path: Path) -> None:
+    write_shop(tmp_path / "businesses")
+    write_silence(tmp_path / "hush.wav", 100)
+    with start_offhook(tmp_path, "call", "--audio", "hush.wav") as running:
+        assert running.stdout is not None
+        printed = ""
+        while "good day" not in printed:
+            line = running.stdout.readline()
+            assert line, printed
+            printed += line
+        running.send_signal(signal.SIGINT)
+        rest, errors = running.communicate(timeout=60)
+    assert running.returncode == 0, errors
+    assert "caller-hung-up" in rest
+    assert Stored.newest(tmp_path).row.end_reason == "caller-hung-up"
