@@ -95,7 +95,7 @@ def run_demo(settings: Settings, port: int, once: bool, console: Console) -> boo
         outcome = hold(Target.embedded(server), loaded, lines, screen)
         _show_outcome(outcome, loaded, screen)
         lacks = goal.missing(outcome.row, outcome.turns)
-        _show_goal(lacks, screen)
+        _show_goal(outcome, lacks, screen)
         if not (once or outcome.broken_off):
             _show_hints(settings, loaded, screen)
             _serve_on(server, screen)
@@ -124,16 +124,19 @@ def _show_outcome(outcome: Outcome, loaded: Loaded, screen: Screen) -> None:
             show_end(outcome, written, ())
         more = [
             ("recording", str(recording)),
-            ("", "left the caller, right the agent"),
             ("transcript", str(transcript)),
         ]
     show_end(outcome, screen, more)
 
 
-def _show_goal(lacks: list[str], screen: Screen) -> None:
+def _show_goal(outcome: Outcome, lacks: list[str], screen: Screen) -> None:
     screen.console.print()
-    if lacks:
-        screen.note("The call did not reach its goal: " + "; ".join(lacks) + ".", "bold red")
+    if outcome.broken_off:
+        screen.note("You hung up.")
+    elif lacks:
+        screen.note("The call did not reach its goal:", "bold red")
+        for lack in lacks:
+            screen.note(f"- {lack}", "red")
     else:
         screen.note(
             "The caller interrupted, booked a table, and the agent said goodbye.", "bold green"
@@ -149,8 +152,8 @@ def _show_hints(settings: Settings, loaded: Loaded, screen: Screen) -> None:
     screen.facts(
         [
             ("type with it", f"{call} --text"),
-            ("talk with it", f'{call} --say "Where are you?" --say "@1 Is there parking?"'),
-            ("your recording", f"{call} --audio me.wav --save call.wav"),
+            ("talk with it", f'{call} --say "Where are you?"'),
+            ("your recording", f"{call} --audio me.wav"),
             ("change it", f"edit {loaded.path}; the next call uses it"),
             ("a Twilio number", f'add "twilio" to telephony in {loaded.path}, and'),
             ("", f"OFFHOOK_PUBLIC_URL=https://YOUR.HOST {command} serve"),

@@ -12,10 +12,9 @@ import numpy.typing as npt
 from offhook.events import Turn
 from offhook.store.schema import CallRow
 
-_BOOKED = {
-    "that the table is booked": r"\bbooked\b",
+_WHAT = {
     "for four": r"\b(four|4)\b",
-    "tomorrow": r"\btomorrow\b",
+    "for tomorrow": r"\btomorrow\b",
     "at seven": r"\b(seven|7)\b",
     "for Anna": r"\banna\b",
 }
@@ -31,9 +30,12 @@ def missing(row: CallRow, turns: Sequence[Turn]) -> list[str]:
 def _booking(turns: Sequence[Turn]) -> Iterator[str]:
     answers = [turn.heard.lower() for turn in turns if turn.speaker == "agent"]
     confirmed = next((text for text in answers if re.search(r"\bbooked\b", text)), "")
-    for what, pattern in _BOOKED.items():
+    if not confirmed:
+        yield "the agent did not confirm a booking"
+        return
+    for what, pattern in _WHAT.items():
         if not re.search(pattern, confirmed):
-            yield f"the agent did not confirm {what}"
+            yield f"the agent did not confirm the booking {what}"
 
 
 def _interruption(turns: Sequence[Turn]) -> Iterator[str]:

@@ -83,13 +83,14 @@ class Screen:
             self._live.update(_row(at_ms, speaker, doing))
 
     def facts(self, facts: Sequence[tuple[str, str]]) -> None:
-        """Names and values, one under the other; values are never broken, so that they can be
-        copied."""
+        """Names and values, one under the other. A long value gets a line of its own, where it can
+        be copied whole."""
         width = max(len(name) for name, _ in facts)
         self.console.print()
         for name, value in facts:
-            line = Text.assemble((f"{name:<{width}}  ", "dim"), value)
-            self.console.print(line, soft_wrap=True)
+            fits = width + 2 + len(value) <= self.console.width
+            label = f"{name:<{width}}  " if fits else f"{name}\n  "
+            self.console.print(Text.assemble((label, "dim"), value), soft_wrap=True)
 
 
 def answer_times(turns: Sequence[Turn]) -> str:

@@ -109,19 +109,21 @@ def test_nothing_is_missing(row: CallRow) -> None:
     ("word", "lack"),
     [
         ("four", "for four"),
-        ("tomorrow", "tomorrow"),
+        ("tomorrow", "for tomorrow"),
         ("7", "at seven"),
         ("Anna", "for Anna"),
     ],
 )
 def test_a_booking_that_is_not_the_callers(row: CallRow, word: str, lack: str) -> None:
     booked = replace(TURNS[2], heard=TURNS[2].heard.replace(word, "x"))
-    assert goal.missing(row, [*TURNS[:2], booked]) == [f"the agent did not confirm {lack}"]
+    assert goal.missing(row, [*TURNS[:2], booked]) == [
+        f"the agent did not confirm the booking {lack}"
+    ]
 
 
 def test_a_confirmation_that_was_not_heard(row: CallRow) -> None:
     lacks = goal.missing(row, [*TURNS[:2], replace(TURNS[2], heard="Anna,", interrupted=True)])
-    assert "the agent did not confirm that the table is booked" in lacks
+    assert "the agent did not confirm a booking" in lacks
     assert "one answer of the agent was to be interrupted, not 2" in lacks
 
 
