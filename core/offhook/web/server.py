@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import multiprocessing
 import signal
 import socket
@@ -26,6 +27,7 @@ from offhook.web.runtime import Runtime
 log = structlog.get_logger(__name__)
 
 _GOODBYE_SECONDS = 15.0
+_M_ARENA_MAX = -8  # malloc.h
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -164,6 +166,7 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
 
 def _work(settings: Settings, listener: socket.socket, public_url: str) -> None:
     logs.configure(settings.log_level)  # a spawned worker begins without
+    _share_arenas()
     Server(Runtime(settings, Registry(), public_url)).run(sockets=[listener])
 
 
@@ -201,3 +204,11 @@ class Supervisor:
         process = self._context.Process(target=_work, args=self._arguments, name="offhook-worker")
         process.start()
         return process
+
+
+def _share_arenas() -> None:
+    """Let all threads allocate from two of glibc's arenas: with one per thread and five threads per
+    call, a call takes 40 kB more."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, 2)
