@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from offhook.errors import ConfigError, Problem
 
 
 class Settings(BaseSettings):
@@ -25,6 +28,23 @@ class Settings(BaseSettings):
     max_calls: int = Field(150, ge=1, description="calls one worker process takes at once")
     drain_seconds: float = Field(60.0, ge=0, description="how long calls may go on after SIGTERM")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+
+    def __init__(self, **values: Any) -> None:
+        """Read the environment. Raises ConfigError naming each variable that is wrong."""
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigError(
+                [
+                    Problem(
+                        "environment",
+                        f"OFFHOOK_{'_'.join(map(str, details['loc'])).upper()}",
+                        f"{details['input']!r} cannot be used",
+                        details["msg"],
+                    )
+                    for details in error.errors(include_url=False)
+                ]
+            ) from None
 
     @property
     def database(self) -> str:

@@ -76,7 +76,9 @@ def read_wav(path: Path) -> bytes:
         with wave.open(str(path), "rb") as wav:
             width, channels, rate = wav.getsampwidth(), wav.getnchannels(), wav.getframerate()
             data = wav.readframes(wav.getnframes())
-    except (OSError, EOFError, wave.Error) as error:
+    except OSError as error:
+        raise OffhookError(f"{path} cannot be opened: {error.strerror}") from None
+    except (EOFError, wave.Error) as error:
         raise OffhookError(
             f"{path} cannot be read as WAV ({error}): give a file with 16-bit PCM samples"
         ) from None

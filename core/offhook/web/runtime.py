@@ -70,14 +70,19 @@ class PhrasePreparer(threading.Thread):
         super().__init__(name="offhook-phrases", daemon=True)
         self._services = services
         self._queue: queue.SimpleQueue[Loaded | None] = queue.SimpleQueue()
-        self._asked: set[str] = set()
+        self._lock = threading.Lock()
+        self._done: dict[str, threading.Event] = {}  # by configuration version
         self._stopping = False
 
-    def prepare(self, loaded: Loaded) -> None:
-        """Ask for a business's sentences; at once, and only once per configuration version."""
-        if loaded.config_hash not in self._asked:
-            self._asked.add(loaded.config_hash)
-            self._queue.put(loaded)
+    def prepare(self, loaded: Loaded) -> threading.Event:
+        """Ask for a business's sentences, at once and only once per configuration version; the
+        event is set when they are there (or could not be had). *Any thread.*"""
+        with self._lock:
+            done = self._done.get(loaded.config_hash)
+            if done is None:
+                done = self._done[loaded.config_hash] = threading.Event()
+                self._queue.put(loaded)
+            return done
 
     def run(self) -> None:
         while (loaded := self._queue.get()) is not None:
@@ -90,6 +95,7 @@ class PhrasePreparer(threading.Thread):
                     break
                 voice.prepare([sentence])
             voice.close()
+            self.prepare(loaded).set()
 
     def _warm_up(self, call: CallInfo, loaded: Loaded) -> None:
         """Have the language model's modules loaded before the first caller asks something."""

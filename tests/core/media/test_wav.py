@@ -118,7 +118,7 @@ def test_a_recording_that_breaks_off_is_read_as_far_as_it_goes(tmp_path: Path) -
     [
         (b"", "cannot be read as WAV"),
         (b"ID3 an mp3 file, really", "cannot be read as WAV"),
-        (None, "cannot be read as WAV"),
+        (None, "cannot be opened: No such file"),
     ],
 )
 def test_what_is_no_wav_is_named(tmp_path: Path, content: bytes | None, says: str) -> None:

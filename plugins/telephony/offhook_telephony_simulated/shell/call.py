@@ -29,10 +29,10 @@ from offhook_telephony_simulated.shell.caller import (
 from offhook_telephony_simulated.shell.log_file import log_to_file
 from offhook_telephony_simulated.shell.screen import Screen
 from offhook_telephony_simulated.shell.spoken import (
+    PREPARE_SECONDS,
     Target,
     hold,
     show_end,
-    wait_until_prepared,
 )
 from offhook_telephony_simulated.shell.typed import TypedCall
 from offhook_telephony_simulated.shell.voice import CallerVoice
@@ -80,7 +80,7 @@ def spoken_call(settings: Settings, request: SpokenRequest, console: Console) ->
                 cleanup.enter_context(closing(voice))
                 lines = list(_said(request.say, voice, loaded))
             if server is not None:
-                wait_until_prepared(server.runtime, loaded)
+                server.runtime.phrases.prepare(loaded).wait(PREPARE_SECONDS)
         target = Target.embedded(server) if server else Target.running(request.url, settings)
         outcome = hold(target, loaded, lines, screen, request.save)
         recordings = [

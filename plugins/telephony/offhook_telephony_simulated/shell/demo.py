@@ -23,11 +23,11 @@ from offhook_telephony_simulated.shell.caller import Line, agent_done, interrupt
 from offhook_telephony_simulated.shell.log_file import log_to_file
 from offhook_telephony_simulated.shell.screen import Screen
 from offhook_telephony_simulated.shell.spoken import (
+    PREPARE_SECONDS,
     Outcome,
     Target,
     hold,
     show_end,
-    wait_until_prepared,
 )
 from offhook_telephony_simulated.shell.voice import CallerVoice
 from offhook_telephony_simulated.shell.whom import check_reachable, find_business
@@ -91,7 +91,7 @@ def run_demo(settings: Settings, port: int, once: bool, console: Console) -> boo
         with console.status("Preparing what will be said"):
             voice = cleanup.enter_context(closing(CallerVoice(registry, "local", "en")))
             lines = [Line(text, voice.speak(text), cue) for text, cue in SCRIPT]
-            wait_until_prepared(server.runtime, loaded)
+            server.runtime.phrases.prepare(loaded).wait(PREPARE_SECONDS)
         outcome = hold(Target.embedded(server), loaded, lines, screen)
         _show_outcome(outcome, loaded, screen)
         lacks = goal.missing(outcome.row, outcome.turns)

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from offhook.businesses import Loaded
-from offhook.call import chains
-from offhook.call.brief import fixed_sentences
 from offhook.config import Settings
-from offhook.errors import ProviderError
-from offhook.events import MULAW_8K, CallInfo, Turn
+from offhook.events import Turn
 from offhook.store.calls import CallStore
 from offhook.store.engine import migrate, open_engine
 from offhook.store.schema import CallRow
-from offhook.web.runtime import Runtime
 from offhook.web.server import EmbeddedServer
 from offhook_telephony_simulated import SimulatedOptions
 from offhook_telephony_simulated.carrier import SimulatedCall, SimulatedCarrier
@@ -27,7 +21,8 @@ from offhook_telephony_simulated.shell.screen import Screen, answer_times
 from offhook_telephony_simulated.shell.stored import StoredCall
 
 _LOOK_SECONDS = 0.1
-_PREPARE_SECONDS = 30.0
+PREPARE_SECONDS = 30.0
+"""How long a command waits for a business's fixed sentences before it rings."""
 _LATE_MS = 200
 
 
@@ -69,24 +64,6 @@ class Outcome:
     complaint: str
     lag_ms: float
     broken_off: bool
-
-
-def wait_until_prepared(runtime: Runtime, loaded: Loaded) -> None:
-    """Wait until the business's fixed sentences are synthesized, for 30 seconds at most.
-
-    A process that has just begun would otherwise answer slower than one that serves for a while;
-    for the same reason the language model is made once.
-    """
-    services = runtime.services
-    call = CallInfo("prepared", loaded.id, "", "", "", "", language=loaded.business.language)
-    models = chains.models(call, loaded, services.registry)
-    with suppress(ProviderError), closing(models):
-        models.get()
-    voice = chains.voice(call, loaded, services.registry, MULAW_8K, services.phrases)
-    until = time.monotonic() + _PREPARE_SECONDS
-    for sentence in filter(None, fixed_sentences(loaded)):
-        while voice.cached(sentence) is None and time.monotonic() < until:
-            time.sleep(_LOOK_SECONDS)
 
 
 def hold(
