@@ -58,9 +58,6 @@ class VoiceModel(Protocol):
         """Take mu-law audio; return the probability of voice of each window it completes."""
 
 
-WINDOW_MS = 32.0
-
-
 class SileroModel:
     """Silero VAD (MIT) at 8 kHz: windows of 256 samples, 32 ms.
 
@@ -126,13 +123,16 @@ class SpeechEdge:
 class SpeechDetector:
     """Finds where the caller's speech begins and pauses. Used by the call's handler thread.
 
-    Without a model, loud frames are voice. With one, it is asked only while the gate is open (and
-    for 200 ms after), so silence costs nothing. Speech has begun after ``min_speech_ms`` of voice
-    with no hole of 150 ms in it, and has paused after ``pause_ms`` without voice.
+    Without a model, loud frames are voice. With one, loud frames are voice if the model says so:
+    it tells speech from noise, and quiet frames need no model. Until speech has begun it also hears
+    the quiet frames between loud ones, for its decision then matters most. Speech has begun after
+    ``min_speech_ms`` of voice with no hole of 150 ms in it, and has paused after ``pause_ms``
+    without voice.
     """
 
     _HOLE_MS = 150.0
     _GATE_HOLD_MS = 200.0
+    _UNRELATED_MS = 1000.0
     _VOICE, _STILL_VOICE = 0.5, 0.35
 
     def __init__(self, model: VoiceModel | None, min_speech_ms: float, pause_ms: float) -> None:
@@ -144,7 +144,8 @@ class SpeechDetector:
         self._began: float | None = None  # where the current stretch of voice began
         self._voiced = 0.0
         self._last_voice = 0.0
-        self._window_at = 0.0
+        self._heard_until = -self._UNRELATED_MS  # what the model has heard
+        self._is_voice = False  # its latest decision
         self.speaking = False
 
     @property
@@ -171,24 +172,22 @@ class SpeechDetector:
         return edges
 
     def _hear(self, model: VoiceModel, frame: Frame, edges: list[SpeechEdge]) -> None:
-        was_open = self._gate_until > frame.start_ms
+        between = not self.speaking and self._gate_until > frame.start_ms
         if frame.loud:
             self._gate_until = frame.end_ms + self._GATE_HOLD_MS
-        if not was_open and not frame.loud:
-            self._preroll.append(frame.payload)
-            self._observe(False, frame.start_ms, frame.end_ms, edges)
-            return
-        payload = frame.payload
-        if not was_open:
-            model.reset()
-            before = b"".join(self._preroll)
-            self._preroll.clear()
-            self._window_at = frame.start_ms - len(before) / 8
-            payload = before + payload
-        for voice in model.hear(payload):
+        if frame.loud or between:
+            payload = frame.payload
+            if frame.start_ms - self._heard_until >= self._UNRELATED_MS:
+                model.reset()
+                payload = b"".join((*self._preroll, payload))
+                self._is_voice = False
+            self._heard_until = frame.end_ms
             threshold = self._STILL_VOICE if self._began is not None else self._VOICE
-            start, self._window_at = self._window_at, self._window_at + WINDOW_MS
-            self._observe(voice >= threshold, start, self._window_at, edges)
+            for voice in model.hear(payload):
+                self._is_voice = voice >= threshold
+        self._preroll.append(frame.payload)
+        voice = self._is_voice and (frame.loud or between)
+        self._observe(voice, frame.start_ms, frame.end_ms, edges)
 
     def _observe(self, voice: bool, start: float, end: float, edges: list[SpeechEdge]) -> None:
         if voice:
