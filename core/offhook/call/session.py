@@ -58,7 +58,8 @@ class Session:
         self._line = line
         self._created = Pulse()
         self._closed: Pulse | None = None
-        self._settle_once = threading.Lock()
+        self._transition = threading.Lock()  # a call starts or settles, never both at once
+        self._settled = False
         self._audio_pulse = Pulse()
         self._aligned = False
         self.clock = CallClock()
@@ -126,7 +127,9 @@ class Session:
     def _start(self, event: StreamStarted) -> None:
         if event.carrier_call_id not in ("", self.call.carrier_call_id):
             raise ProtocolError("this stream is of another call than its token", 1008)
-        self._handler.start()
+        with self._transition:
+            if not self._settled:  # else nobody would be left to stop what begins now
+                self._handler.start()
 
     def _lost(self, reason: str, detail: str) -> None:
         if self._handler.ident is None:
@@ -180,9 +183,11 @@ class Session:
         return None
 
     def _settle(self, ended: CallEnded) -> None:
-        if not self._settle_once.acquire(blocking=False):
-            return
-        started = self._handler.ident is not None
+        with self._transition:
+            if self._settled:
+                return
+            self._settled = True
+            started = self._handler.ident is not None
         duration = self.clock.now() if started else 0.0
         try:
             self._line.close()

@@ -12,6 +12,7 @@ from starlette.websockets import WebSocket
 
 from offhook.call.session import Session
 from offhook.errors import CallRefused, OffhookError, ProtocolError
+from offhook.events import CallEnded, CallInfo
 from offhook.providers import WebhookRequest
 from offhook.web.line import SocketLine
 from offhook.web.runtime import Runtime
@@ -58,13 +59,24 @@ async def _open(runtime: Runtime, websocket: WebSocket) -> tuple[Session, Socket
     claimed = await run_in_threadpool(
         services.store.claim_stream, token_hash(token), services.node.id
     )
-    loaded = services.directory.get(claimed.call.business_id)
+    try:
+        return await _prepare(runtime, websocket, claimed.call, plugin, request)
+    except Exception as error:
+        # Its token is spent: no other stream can open, and nobody else would end the call.
+        services.writer.end(claimed.call.call_id, CallEnded("never-started", str(error)))
+        raise
+
+
+async def _prepare(
+    runtime: Runtime, websocket: WebSocket, call: CallInfo, plugin: str, request: WebhookRequest
+) -> tuple[Session, SocketLine]:
+    loaded = runtime.services.directory.get(call.business_id)
     if loaded is None:
-        raise CallRefused(f"business {claimed.call.business_id!r} is gone")
+        raise CallRefused(f"business {call.business_id!r} is gone")
     telephony = await run_in_threadpool(runtime.accounts.get, loaded, plugin)
     telephony.verify_stream(request)
     line = SocketLine(websocket)
-    session = Session(claimed.call, loaded, services, runtime.sessions, telephony, line)
+    session = Session(call, loaded, runtime.services, runtime.sessions, telephony, line)
     runtime.sessions.add(session)
     return session, line
 
