@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from offhook.events import MULAW_8K
+
 from .conftest import NUMBER, MakeCarrier, MakeServer
-from .scripted import onsets, pcm_track, settled, tone
+from .scripted import Script, onsets, pcm_track, settled, tone
 
 
 def test_a_whole_call(server: MakeServer, carrier: MakeCarrier) -> None:
@@ -45,3 +47,43 @@ def test_a_whole_call(server: MakeServer, carrier: MakeCarrier) -> None:
     assert onsets(pcm_track(stereo, 0)) == pytest.approx(onsets(call.said), abs=80)
     assert onsets(pcm_track(stereo, 1)) == pytest.approx(onsets(call.heard), abs=80)
     assert Path(row.recording_path).name == f"{row.id}.wav"
+
+
+def test_the_caller_interrupts(server: MakeServer, carrier: MakeCarrier, script: Script) -> None:
+    long_reply = "This is the first sentence of it. " + "And here comes yet another one. " * 8
+    script.answers = {"words 0": long_reply.strip()}.get
+    running = server()
+    call = carrier(running).ring(NUMBER)
+    assert call.wait_agent_done(timeout=10)
+    call.say(tone(400))
+    assert call.wait_agent_speaking(timeout=10, for_ms=1200)
+    script.answers = "Sorry, I am listening to {}.".format
+    interrupted_at = call.moment.at_ms
+    call.say(tone(1000))
+    assert call.wait_agent_done(timeout=10)
+    call.hang_up()
+    row = settled(running, call.call_sid)
+
+    def first(kind: str, after_ms: float) -> float:
+        event = call.wait_event(kind, timeout=1, after_ms=after_ms)
+        assert event is not None, kind
+        return event.at_ms
+
+    spoke_at = first("caller-speaks", interrupted_at)
+    cleared_at = first("clear", interrupted_at)
+    # The simulation's own lateness is not the engine's.
+    assert cleared_at - spoke_at < 300 + call.lag_ms
+    done_at = first("caller-done", cleared_at)
+    replied_at = first("agent-audio", cleared_at)
+    assert replied_at > done_at
+    silence = call.heard[MULAW_8K.size(cleared_at + 40) : MULAW_8K.size(replied_at - 20)]
+    assert onsets(silence) == []
+
+    turns = running.runtime.services.store.turns(row.id)
+    interrupted = [turn for turn in turns if turn.interrupted]
+    assert [turn.text for turn in interrupted] == [turns[2].text]
+    heard = interrupted[0].heard
+    assert heard
+    assert interrupted[0].text.startswith(heard)
+    assert len(heard) < len(interrupted[0].text)
+    assert [turn.heard for turn in turns[3:]] == ["words 1", "Sorry, I am listening to words 1."]
