@@ -181,7 +181,7 @@ class AgentSide:
         self.unheard = ""
         return True
 
-    def give_way(self, now: float) -> Turn | None:
+    def give_way(self, now: float, *, hung_up: bool = False) -> Turn | None:
         """Fall silent at once, keeping what was heard.
 
         If nothing was heard yet the caller's turn that was to be answered is handed back (and is
@@ -200,5 +200,5 @@ class AgentSide:
                 return taken_back
         self.greeting = False
         self.unheard = turn.unheard(now)
-        self._ledger.agent_said(turn, now)
+        self._ledger.agent_said(turn, now, hung_up=hung_up)
         return None

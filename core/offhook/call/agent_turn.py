@@ -62,7 +62,7 @@ class AgentTurn:
 
     def __init__(self, now: float, speech_end_ms: float | None = None) -> None:
         self.reply = 0
-        self.failures = 0
+        self.bridges = 0  # sentences said only because a vendor failed
         self.utterances: list[Utterance] = []
         self.rounds: list[ToolRound] = []
         self.splitter = SentenceSplitter()

@@ -65,7 +65,8 @@ class CallerTurn:
         """When ``is_over`` or ``recognizer_stalled`` may next become true."""
         if self.speaking or not self.open:
             return None
-        endpoint = self._endpoint()
+        # The recognizer knows better than the silence whether the caller is done.
+        endpoint = (self.end_ms or 0.0) if self.ended_by_recognizer else self._endpoint()
         return endpoint if not self.finals_due else max(endpoint, self._final_deadline())
 
     def is_over(self, now: float) -> bool:

@@ -44,14 +44,17 @@ class Ledger:
         if turn is not None:
             self._report(turn)
 
-    def agent_said(self, agent: AgentTurn, now: float) -> None:
-        """The agent's turn ended or was cut off: only what was heard by ``now`` counts."""
+    def agent_said(self, agent: AgentTurn, now: float, *, hung_up: bool = False) -> None:
+        """The agent's turn ended or was cut off: only what was heard by ``now`` counts.
+
+        Cut off because the call is over (``hung_up``) is not interrupted.
+        """
         text, heard = agent.text(), agent.heard(now)
         self.tell_caller()
         self.context += agent.messages(heard)
         if agent.first_sent_at is not None:
             start = agent.first_sent_at
-            cut = heard != text
+            cut = heard != text and not hung_up
             self._report(Turn(0, "agent", text, heard, start, now, cut, agent.latency))
 
     def _report(self, turn: Turn) -> None:

@@ -164,7 +164,8 @@ class Conversation:
             case s.ReplyText() | s.ReplyEnded():
                 self._agent.take_reply(signal, self._now)
                 if isinstance(signal, s.ReplyEnded):
-                    if turn.utterances or turn.rounds or self._closing is not None:
+                    answered = len(turn.utterances) > turn.bridges or turn.rounds
+                    if answered or self._closing is not None:
                         self._strikes["llm"] = 0
                     else:
                         self._provider_failed(turn, "llm", "an empty reply")
@@ -266,6 +267,7 @@ class Conversation:
             self._out.append(s.CancelReply(turn.reply))
             if not turn.utterances:
                 self._agent.speak((phrase,), self._now)
+                turn.bridges = len(turn.utterances)
             self._agent.think(self._now)
 
     def _recognizer_stalled(self) -> None:
@@ -299,8 +301,8 @@ class Conversation:
             return True  # nothing is heard yet, so nothing is interrupted
         return rules.enabled and (rules.greeting or not self._agent.greeting)
 
-    def _give_way(self) -> None:
-        unanswered = self._agent.give_way(self._now)
+    def _give_way(self, *, hung_up: bool = False) -> None:
+        unanswered = self._agent.give_way(self._now, hung_up=hung_up)
         if unanswered is not None:
             self._caller.finals.insert(0, unanswered.text)
             self._caller.start_ms = unanswered.start_ms
@@ -329,7 +331,7 @@ class Conversation:
         self._finish(self._closing.reason, self._closing.detail)
 
     def _finish(self, reason: str, detail: str) -> None:
-        self._give_way()
+        self._give_way(hung_up=True)
         if self._caller.text:
             self._ledger.caller_said(self._caller, self._now)
         self._ledger.tell_caller()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,7 +56,7 @@ TEXTS = st.text(st.sampled_from('aB9.,!?…"” \n。שDr'), max_size=600)
 @given(TEXTS, st.lists(st.integers(0, 600), max_size=8))
 def test_how_the_text_is_cut_into_pieces_makes_no_difference(text: str, cuts: list[int]) -> None:
     edges = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
-    pieces = [text[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    pieces = [text[start:end] for start, end in pairwise(edges)]
     assert split(*pieces) == split(text)
 
 
