@@ -11,8 +11,7 @@ import statistics
 import sys
 from pathlib import Path
 
-from offhook.media.caller_audio import Frame
-from offhook.media.vad import LoudnessGate, SileroModel, SpeechDetector
+from offhook.media.vad import Frame, LoudnessGate, SileroModel, SpeechDetector
 from offhook_bench_vendors import timing
 
 FRAME = 160

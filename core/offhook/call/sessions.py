@@ -5,21 +5,35 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import structlog
 
 from offhook.errors import CallRefused
+from offhook.events import CallEnded, CallInfo
 from offhook.store.calls import CallStore, Node
-
-if TYPE_CHECKING:
-    from offhook.call.session import Session
 
 log = structlog.get_logger(__name__)
 
 KEPT_SECONDS = 10.0
 _EVERY_SECONDS = 2.0
 _ORPHAN_SECONDS = 20.0
+
+
+class Live(Protocol):
+    """A session as the table and the reaper see it."""
+
+    @property
+    def call(self) -> CallInfo: ...
+
+    def left_behind(self) -> CallEnded | None:
+        """Why the session must be closed by the reaper, or None."""
+
+    def abandon(self, reason: str, detail: str = "") -> None:
+        """End the call without its handler thread."""
+
+    def drain(self) -> None:
+        """Say goodbye and end the call."""
 
 
 class Sessions:
@@ -33,7 +47,7 @@ class Sessions:
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self._lock = threading.Lock()
-        self._live: dict[str, Session] = {}
+        self._live: dict[str, Live] = {}
         self._kept: dict[str, float] = {}  # carrier's call id -> until when
         self._draining = False
 
@@ -45,7 +59,7 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._live)
 
-    def __iter__(self) -> Iterator[Session]:
+    def __iter__(self) -> Iterator[Live]:
         with self._lock:
             return iter(list(self._live.values()))
 
@@ -64,7 +78,7 @@ class Sessions:
                 raise CallRefused(f"this node is full with {self.capacity} calls")
             kept[carrier_call_id] = time.monotonic() + KEPT_SECONDS
 
-    def add(self, session: Session) -> None:
+    def add(self, session: Live) -> None:
         """The call's socket opens. Raises CallRefused if there is no room for one more."""
         with self._lock:
             kept = self._still_kept().pop(session.call.carrier_call_id, None)
@@ -74,7 +88,7 @@ class Sessions:
                 raise CallRefused(f"this node is full with {len(self._live)} calls")
             self._live[session.call.call_id] = session
 
-    def remove(self, session: Session) -> None:
+    def remove(self, session: Live) -> None:
         with self._lock:
             self._live.pop(session.call.call_id, None)
 

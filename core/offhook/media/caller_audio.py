@@ -5,31 +5,15 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import NamedTuple
 
 from offhook.events import MULAW_8K
-from offhook.media.vad import LoudnessGate
+from offhook.media.vad import Frame, LoudnessGate
 
 BATCH_MS = 100.0
 _BYTES_PER_MS = MULAW_8K.bytes_per_ms
 _SILENCE = b"\xff"
 _MAX_GAP_MS = 2000.0
 _MAX_BUFFERED = 500
-
-
-class Frame(NamedTuple):
-    """A stretch of mu-law 8 kHz audio that begins at ``start_ms`` of the stream.
-
-    A tuple, because each call makes 50 a second and a frozen dataclass takes four times as long.
-    """
-
-    start_ms: float
-    payload: bytes
-    loud: bool
-
-    @property
-    def end_ms(self) -> float:
-        return self.start_ms + len(self.payload) / _BYTES_PER_MS
 
 
 class CallerAudio:

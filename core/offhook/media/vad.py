@@ -8,23 +8,38 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
+from offhook.events import MULAW_8K
 from offhook.media.g711 import mulaw_to_pcm16, rms
 
 if TYPE_CHECKING:
     import onnxruntime
 
-    from offhook.media.caller_audio import Frame
-
+_BYTES_PER_MS = MULAW_8K.bytes_per_ms
 _FLOOR_START = 100.0
 _LOUDEST_FLOOR = 1500.0
 _QUIETEST_SPEECH = 180.0
 _ABOVE_FLOOR = 2.5
 _SPEECH_BATCH_MS = 100.0
 _IDLE_BATCH_MS = 200.0  # the first loud frame wakes the handler anyway
+
+
+class Frame(NamedTuple):
+    """A stretch of mu-law 8 kHz audio that begins at ``start_ms`` of the stream.
+
+    A tuple, because each call makes 50 a second and a frozen dataclass takes four times as long.
+    """
+
+    start_ms: float
+    payload: bytes
+    loud: bool
+
+    @property
+    def end_ms(self) -> float:
+        return self.start_ms + len(self.payload) / _BYTES_PER_MS
 
 
 class LoudnessGate:
