@@ -147,9 +147,9 @@ def test_a_broken_stream_ends_only_its_own_call(
     assert row.end_detail
     wait_for(lambda: no_threads_left(row.id), 10)
 
-    assert good.wait_agent_done(timeout=10)
+    assert good.wait_agent_done(timeout=10, quiet_ms=200)
     good.say(tone(300))
-    assert good.wait_agent_done(timeout=10)
+    assert good.wait_agent_done(timeout=10, quiet_ms=200)
     good.hang_up()
     row = settled(running, good.call_sid)
     assert row.end_reason == "caller-hung-up"

@@ -48,6 +48,12 @@ class MediaProtocol(WebSocketsSansIOProtocol):
         if hasattr(self, "scope"):
             self.scope["extensions"][EXTENSION] = {"protocol": self}
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.handshake_complete and self.conn.close_rcvd is None:
+            # uvicorn says 1005, as of a peer that closed in order; the first report counts.
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": 1006})
+        super().connection_lost(exc)
+
     def data_received(self, data: bytes) -> None:
         if self._on_text is not None:
             data = self._read_frames(self._on_text, data)
