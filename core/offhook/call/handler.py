@@ -2,51 +2,81 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from offhook.call import signals
-from offhook.call.inbox import Audio, Item
+from offhook.call.inbox import Audio, Inbox, Item
+from offhook.call.line import CallClock
 from offhook.call.machine import Conversation
+from offhook.call.performer import Performer
+from offhook.call.recorder import Recorder
 from offhook.call.threads import CallThread
 from offhook.call.watchdog import Pulse
 from offhook.events import CallEnded, MarkPlayed, StreamStopped
-
-if TYPE_CHECKING:
-    from offhook.call.session import Session
+from offhook.media.caller_audio import CallerAudio
+from offhook.media.vad import SpeechDetector
 
 _LONGEST_WAIT_MS = 5000.0
 
 
+@dataclass(frozen=True, slots=True)
+class Ears:
+    """Where the caller's audio comes from, what finds speech in it, and who keeps it."""
+
+    audio: CallerAudio
+    detector: SpeechDetector | None
+    recorder: Recorder | None
+
+
 class MediaStreamHandler(CallThread):
     """Owns the call's state machine. Wakes for an input, for a deadline of the machine, for the
-    caller's audio ten times a second, and at once when the caller begins to speak."""
+    caller's audio a few times a second, and at once when the caller begins to speak.
 
-    def __init__(self, session: Session, conversation: Conversation) -> None:
-        super().__init__("call", session.call.call_id, session.crashed)
-        self._session = session
+    ``begin`` and ``finish`` run on this thread, first and last.
+    """
+
+    def __init__(
+        self,
+        call_id: str,
+        conversation: Conversation,
+        inbox: Inbox,
+        clock: CallClock,
+        ears: Ears,
+        performer: Performer,
+        begin: Callable[[], None],
+        finish: Callable[[CallEnded], None],
+        crashed: Callable[[str, Exception], None],
+    ) -> None:
+        super().__init__("call", call_id, crashed)
         self._conversation = conversation
+        self._inbox = inbox
+        self._clock = clock
+        self._ears = ears
+        self._performer = performer
+        self._begin = begin
+        self._finish = finish
         self._ended = CallEnded("crashed", "an internal error ended the call")
         self.pulse = Pulse()
 
     def work(self) -> None:
-        session, conversation = self._session, self._conversation
         try:
-            session.begin()
+            self._begin()
             self._do(signals.Begin())
-            while not conversation.finished:
-                self._take(session.inbox.get(self._wait_seconds()))
+            while not self._conversation.finished:
+                self._take(self._inbox.get(self._wait_seconds()))
                 self.pulse.beat()
-                if session.inbox.flooded:
+                if self._inbox.flooded:
                     self._do(signals.LineLost("flooded", "more came in than could be handled"))
         finally:
-            session.finish(self._ended)
+            self._finish(self._ended)
 
     def stop(self) -> None:
-        self._session.inbox.put(signals.LineLost("stopped"))
+        self._inbox.put(signals.LineLost("stopped"))
 
     def _wait_seconds(self) -> float:
         deadline = self._conversation.deadline()
-        now = self._session.clock.now()
+        now = self._clock.now()
         wait = _LONGEST_WAIT_MS if deadline is None else min(deadline - now, _LONGEST_WAIT_MS)
         return wait / 1000
 
@@ -57,7 +87,7 @@ class MediaStreamHandler(CallThread):
             case Audio():
                 self._hear()
             case MarkPlayed(name):
-                played = self._session.performer.transmitter.played(name)
+                played = self._performer.transmitter.played(name)
                 if played is not None:
                     self._do(played)
             case StreamStopped():
@@ -66,26 +96,26 @@ class MediaStreamHandler(CallThread):
                 self._do(item)
 
     def _hear(self) -> None:
-        session = self._session
-        frames = session.audio.take()
+        ears = self._ears
+        frames = ears.audio.take()
         if not frames:
             return
         payload = b"".join(frame.payload for frame in frames)
-        session.performer.listener.feed(payload)
-        if session.recorder is not None:
-            session.recorder.add_caller(frames[0].start_ms, payload)
-        detector = session.detector
+        self._performer.listener.feed(payload)
+        if ears.recorder is not None:
+            ears.recorder.add_caller(frames[0].start_ms, payload)
+        detector = ears.detector
         if detector is None:
             return
         for edge in detector.process(frames):
             speech = signals.CallerSpoke if edge.started else signals.CallerPaused
             self._do(speech(edge.at_ms))
-        session.audio.wake_at = detector.alarm(frames[-1].end_ms)
-        session.audio.wake_on_voice = detector.idle
+        ears.audio.wake_at = detector.alarm(frames[-1].end_ms)
+        ears.audio.wake_on_voice = detector.idle
 
     def _do(self, signal: signals.Input) -> None:
-        for command in self._conversation.handle(signal, self._session.clock.now()):
+        for command in self._conversation.handle(signal, self._clock.now()):
             if isinstance(command, signals.Finish):
                 self._ended = CallEnded(command.reason, command.detail)
             else:
-                self._session.performer.perform(command)
+                self._performer.perform(command)

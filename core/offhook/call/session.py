@@ -11,7 +11,7 @@ import structlog
 from offhook.businesses import Loaded
 from offhook.call import signals
 from offhook.call.brief import collect_tools, make_brief
-from offhook.call.handler import MediaStreamHandler
+from offhook.call.handler import Ears, MediaStreamHandler
 from offhook.call.inbox import AUDIO, Inbox
 from offhook.call.line import CallClock, Line
 from offhook.call.machine import Conversation
@@ -67,10 +67,10 @@ class Session:
         turns, rules = loaded.business.turns, loaded.business.barge_in
         by_audio = turns.vad != "stt"
         self.audio = CallerAudio(LoudnessGate() if by_audio else None)
-        self.detector: SpeechDetector | None = None
+        detector: SpeechDetector | None = None
         if by_audio:
             model = SileroModel() if turns.vad == "silero" else None
-            self.detector = SpeechDetector(model, rules.min_speech_ms, turns.pause_ms)
+            detector = SpeechDetector(model, rules.min_speech_ms, turns.pause_ms)
         self.recorder: Recorder | None = None
         if loaded.business.recording.enabled:
             folder = services.settings.data / "recordings" / call.business_id
@@ -81,7 +81,11 @@ class Session:
             call, loaded, services, telephony, self._codec, line, self.clock,
             self.recorder, tools, self.inbox.put, self.crashed,
         )  # fmt: skip
-        self._handler = MediaStreamHandler(self, Conversation(brief))
+        self._handler = MediaStreamHandler(
+            call.call_id, Conversation(brief), self.inbox, self.clock,
+            Ears(self.audio, detector, self.recorder), self.performer,
+            self.begin, self.finish, self.crashed,
+        )  # fmt: skip
         self._watchdog = Watchdog(
             call.call_id, self._audio_pulse, self._handler.pulse, self.end, self.abandon
         )
