@@ -83,6 +83,12 @@ def settled(server: EmbeddedServer, call_id: str, seconds: float = 10) -> CallRo
     return row
 
 
+def no_threads_left(*call_ids: str) -> bool:
+    """Whether every thread of these calls is gone; the ids are ours."""
+    names = [thread.name for thread in threading.enumerate()]
+    return not any(call_id in name for name in names for call_id in call_ids)
+
+
 @dataclass
 class Script:
     """What the scripted vendors of a server say.

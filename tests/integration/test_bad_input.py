@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import threading
 from pathlib import Path
 
 import httpx
@@ -21,7 +20,7 @@ from offhook_telephony_simulated.twiml import Stream, read_answer
 from offhook_telephony_simulated.wire import CONNECTED, Wire
 
 from .conftest import NUMBER, MakeCarrier, MakeServer
-from .scripted import settled, tone, wait_for
+from .scripted import no_threads_left, settled, tone, wait_for
 
 
 def ringing(to_number: str = NUMBER) -> Form:
@@ -55,10 +54,6 @@ def network(tmp_path: Path) -> Network:
 def running(server: MakeServer, monkeypatch: pytest.MonkeyPatch) -> EmbeddedServer:
     monkeypatch.setattr(session, "START_SECONDS", 1.0)
     return server()
-
-
-def no_threads_left(call_id: str) -> bool:
-    return not any(call_id in thread.name for thread in threading.enumerate())
 
 
 def test_a_webhook_without_a_valid_signature(running: EmbeddedServer) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,7 +12,7 @@ from offhook_telephony_simulated.carrier import Misbehaviour
 from offhook_telephony_simulated.misbehaviour import MALFORMED
 
 from .conftest import NUMBER, MakeCarrier, MakeServer
-from .scripted import settled, tone, wait_for
+from .scripted import no_threads_left, settled, tone, wait_for
 
 CALLS = 50
 ABNORMAL = {
@@ -60,5 +59,5 @@ def test_fifty_calls_leave_nothing(
     ids = [row.id for row in store.recent(1000)]
     assert len(ids) == CALLS
     wait_for(lambda: len(running.runtime.sessions) == 0, 30)
-    wait_for(lambda: not any(i in t.name for t in threading.enumerate() for i in ids), 30)
+    wait_for(lambda: no_threads_left(*ids), 30)
     assert store.count_live() == 0

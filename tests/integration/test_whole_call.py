@@ -10,7 +10,7 @@ import pytest
 from offhook.events import MULAW_8K
 
 from .conftest import NUMBER, MakeCarrier, MakeServer
-from .scripted import Script, onsets, pcm_track, settled, tone
+from .scripted import Script, no_threads_left, onsets, pcm_track, settled, tone
 
 
 def test_a_whole_call(server: MakeServer, carrier: MakeCarrier) -> None:
@@ -87,3 +87,14 @@ def test_the_caller_interrupts(server: MakeServer, carrier: MakeCarrier, script:
     assert interrupted[0].text.startswith(heard)
     assert len(heard) < len(interrupted[0].text)
     assert [turn.heard for turn in turns[3:]] == ["words 1", "Sorry, I am listening to words 1."]
+
+
+def test_a_server_that_stops_ends_its_calls(server: MakeServer, carrier: MakeCarrier) -> None:
+    running = server()
+    call = carrier(running).ring(NUMBER)
+    assert call.wait_agent_speaking(timeout=10)
+    running.stop()
+    assert call.wait_ended(timeout=5)
+    row = settled(running, call.call_sid)
+    assert row.end_reason == "drained"
+    assert no_threads_left(row.id)

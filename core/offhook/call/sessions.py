@@ -29,6 +29,9 @@ class Live(Protocol):
     def left_behind(self) -> CallEnded | None:
         """Why the session must be closed by the reaper, or None."""
 
+    def end(self, reason: str, detail: str = "") -> None:
+        """End the call soon, in order."""
+
     def abandon(self, reason: str, detail: str = "") -> None:
         """End the call without its handler thread."""
 

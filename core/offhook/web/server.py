@@ -81,6 +81,11 @@ class Server(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for session in self._runtime.sessions:  # before their sockets close, which is no lost line
+            session.end("drained", "the server was stopped")
+        await super().shutdown(sockets)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's
         if self._runtime.sessions.draining or self._loop is None:
             self.should_exit = True
