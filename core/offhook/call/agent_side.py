@@ -89,7 +89,8 @@ class AgentSide:
                 self._ledger.tell_caller()
             case s.Synthesized(_, audio_ms):
                 utterance.audio_ms = audio_ms
-                utterance.complete = utterance.complete or audio_ms <= 0
+                if audio_ms <= 0 and not utterance.started:
+                    self.turn.utterances.remove(utterance)  # it cannot be spoken
                 self.turn.progress_at = now
             case s.Played(number, offset_ms, complete):
                 self.turn.played(number, offset_ms, complete, now)

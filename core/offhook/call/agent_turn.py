@@ -135,6 +135,7 @@ class AgentTurn:
 
     def assume_played(self) -> None:
         """The carrier sends no marks back: take what was sent as played."""
+        self.utterances = [u for u in self.utterances if u.started or u.complete]
         for utterance in self.utterances:
             utterance.complete = True
 

@@ -19,7 +19,7 @@ from offhook.events import (
     ToolSpec,
 )
 
-from .driver import Call
+from .driver import Call, make
 
 PHRASES = Phrases()
 STORY = "One two three four five six seven eight nine ten eleven twelve."
@@ -218,6 +218,28 @@ def test_a_voice_that_fails_twice_ends_the_call() -> None:
     assert call.spoken[-1] == PHRASES.failure
     assert call.finish.reason == "provider-failed"
     assert call.finish.detail.startswith("tts: ")
+
+
+def test_what_was_synthesized_but_never_sent_was_not_heard() -> None:
+    machine = make()
+    machine.handle(s.Begin(), 0.0)
+    machine.handle(s.Synthesized(1, 1000.0), 100.0)
+    deadline = machine.deadline()
+    assert deadline is not None
+    machine.handle(s.Tick(), deadline)
+    commands = machine.handle(s.LineLost("caller-hung-up"), deadline + 100)
+    assert commands == [s.Finish("caller-hung-up")]
+    assert machine.context == ()
+
+
+def test_a_sentence_without_any_audio_was_not_heard() -> None:
+    call = Call(["Hm hm. ", "It is noon."], **QUIET)
+    call.says("What time is it?", 100)
+    call.run(1650)
+    assert call.spoken == ["Hm hm."]
+    call.tell(s.Synthesized(1, 0.0))
+    call.run(4000)
+    assert call.context[-1] == ("assistant", "It is noon.")
 
 
 def test_words_that_the_recognizer_lost_are_asked_for_again() -> None:
