@@ -51,7 +51,7 @@ class Ledger:
         """
         text, heard = agent.text(), agent.heard(now)
         self.tell_caller()
-        self.context += agent.messages(heard)
+        self.context += agent.messages(now)
         if agent.first_sent_at is not None:
             start = agent.first_sent_at
             cut = heard != text and not hung_up

@@ -19,6 +19,7 @@ from offhook.call.agent_side import END_CALL, TRANSFER_CALL, AgentSide, Brief
 from offhook.call.agent_turn import AgentTurn
 from offhook.call.caller_turn import CallerTurn
 from offhook.call.ledger import Ledger
+from offhook.config.business import normalize_number
 from offhook.events import (
     DtmfReceived,
     EndOfTurn,
@@ -30,6 +31,7 @@ from offhook.events import (
 )
 
 _CLOSING_GRACE_MS = 20_000.0
+_NO_NUMBER = "error: to_number must be an international phone number, such as +14155550100"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +50,13 @@ class Conversation:
     def __init__(self, brief: Brief) -> None:
         self._brief = brief
         self._file = brief.business
+        self._by_recognizer = brief.business.turns.vad == "stt"
         self._out: list[s.Command] = []
         self._ledger = Ledger(self._out)
         self._agent = AgentSide(brief, self._ledger, self._out)
         self._caller = self._listen()
         self._closing: _Closing | None = None
-        self._strikes: dict[str, int] = {}
+        self._recognizer_failures = 0
         self._prompts_said = 0
         self._quiet_since = 0.0
         self._now = 0.0
@@ -110,44 +113,46 @@ class Conversation:
     def _begin(self) -> None:
         self._quiet_since = self._now
         if self._brief.opening:
-            self._agent.say(self._brief.opening, self._now)
+            self._agent.say(self._brief.opening, self._now, greeting=True)
         if self._brief.closing_reason:
             self._close(self._brief.closing_reason)
 
     def _take_floor(
         self, signal: s.CallerSpoke | s.CallerPaused | SpeechStarted | EndOfTurn
     ) -> None:
-        by_recognizer = self._file.turns.vad == "stt"
         match signal:
             case s.CallerSpoke(at_ms):
                 self._caller.spoke(at_ms)
-            case SpeechStarted() if by_recognizer:
+            case SpeechStarted() if self._by_recognizer:
                 self._caller.spoke(self._now)
             case s.CallerPaused(at_ms):
                 self._caller.paused(at_ms)
-                self._caller.finals_due += 1
-                self._out.append(s.FlushRecognizer())
-            case EndOfTurn():
+                self._flush()
+            case EndOfTurn() if self._caller.open:
                 self._caller.ended_by_recognizer = True
-                if by_recognizer:
+                if self._by_recognizer:
                     self._caller.paused(self._now)
         if self._caller.speaking and self._may_be_interrupted():
             self._give_way()
 
     def _take_words(self, signal: Partial | Final | DtmfReceived) -> None:
+        caller = self._caller
         match signal:
             case Partial(text):
-                self._caller.partial = text
+                caller.seems(text, self._now)
+                if self._by_recognizer and caller.partial and not caller.speaking:
+                    caller.spoke(self._now)  # not every recognizer says that speech started
             case Final(text):
-                self._caller.final(text, self._now)
+                caller.final(text, self._now)
                 if text.strip():
-                    self._strikes["stt"] = 0
-                if self._file.turns.vad == "stt" and not self._brief.recognizer_ends_turns:
-                    self._caller.paused(self._now)
+                    self._recognizer_failures = 0
+                ends = self._by_recognizer and not self._brief.recognizer_ends_turns
+                if ends and (caller.speaking or text.strip()):
+                    caller.paused(self._now)
             case DtmfReceived(digit):
-                self._caller.press(digit, self._now)
-                if self._may_be_interrupted():
-                    self._give_way()
+                caller.press(digit, self._now)
+        if (caller.speaking or caller.text) and self._may_be_interrupted():
+            self._give_way()
 
     def _take_reply(
         self, turn: AgentTurn, signal: s.ReplyText | s.ReplyTool | s.ReplyEnded | s.ReplyFailed
@@ -156,19 +161,19 @@ class Conversation:
             case s.ReplyTool(_, call) if call.name == END_CALL.name:
                 self._close("agent-ended")
             case s.ReplyTool(_, call) if call.name == TRANSFER_CALL.name:
-                self._close("transferred", transfer_to=str(call.arguments.get("to_number", "")))
+                number = normalize_number(str(call.arguments.get("to_number", "")))
+                if number is None:
+                    self._agent.call_tool(call, self._now, refusal=_NO_NUMBER)
+                else:
+                    self._close("transferred", transfer_to=number)
             case s.ReplyTool(_, call):
                 self._agent.call_tool(call, self._now)
             case s.ReplyFailed(_, error):
                 self._provider_failed(turn, "llm", error)
             case s.ReplyText() | s.ReplyEnded():
                 self._agent.take_reply(signal, self._now)
-                if isinstance(signal, s.ReplyEnded):
-                    answered = len(turn.utterances) > turn.bridges or turn.rounds
-                    if answered or self._closing is not None:
-                        self._strikes["llm"] = 0
-                    else:
-                        self._provider_failed(turn, "llm", "an empty reply")
+                if not (turn.reply or turn.answered or turn.rounds or self._closing):
+                    self._provider_failed(turn, "llm", "an empty reply")
 
     def _take_playout(
         self, signal: s.AudioSent | s.Synthesized | s.Played | s.SpeechFailed
@@ -179,10 +184,14 @@ class Conversation:
             return
         if isinstance(signal, s.SpeechFailed):
             self._provider_failed(turn, "tts", signal.error)
-            return
-        if isinstance(signal, s.Synthesized):
-            self._strikes["tts"] = 0
-        self._agent.take_playout(signal, utterance, self._now)
+        elif isinstance(signal, s.Synthesized) and signal.audio_ms <= 0:
+            # A sentence that cannot be spoken is left out, unless it is all there is to say.
+            if len(turn.utterances) > 1 or turn.reply or turn.tools_outstanding():
+                turn.utterances.remove(utterance)
+            else:
+                self._provider_failed(turn, "tts", "no audio came")
+        else:
+            self._agent.take_playout(signal, utterance, self._now)
 
     # ---- what time brings ----
 
@@ -194,11 +203,13 @@ class Conversation:
             if playout is not None:
                 yield playout, turn.assume_played
             elif not turn.tools_outstanding():
-                yield turn.progress_at + limits.stall_seconds * 1000, self._stalled
+                yield turn.stall_deadline(limits.stall_seconds * 1000), self._stalled
         if self._closing is not None:
             yield self._closing.deadline, self._finish_closing
             return
         yield limits.max_call_seconds * 1000, self._time_up
+        if self._by_recognizer and caller.speaking:
+            yield caller.heard_at + self._file.turns.final_timeout_ms, self._ask_recognizer
         over_at = caller.deadline()
         if over_at is not None and caller.finals_due:
             yield over_at, self._recognizer_stalled
@@ -227,15 +238,14 @@ class Conversation:
         if self._caller.text:
             self._give_way()
         caller, self._caller = self._caller, self._listen()
-        self._quiet_since = self._now
         if caller.text:
             self._prompts_said = 0
             self._ledger.caller_said(caller, self._now)
             end = self._now if caller.end_ms is None else caller.end_ms
             turn = self._agent.answer(self._now, end)
             turn.note(self._now, endpoint=self._now, transcript=caller.transcript_at or self._now)
-        elif self._agent.unheard and self._agent.turn is None:
-            self._agent.say((self._agent.unheard,), self._now)  # it was only a noise: go on
+        elif self._agent.turn is None:
+            self._agent.go_on(self._now)
 
     def _silence(self) -> None:
         prompts = self._file.phrases.silence
@@ -256,40 +266,50 @@ class Conversation:
         self._provider_failed(self._agent.turn, kind, "no answer in time")
 
     def _provider_failed(self, turn: AgentTurn, kind: str, error: str) -> None:
+        if kind == "llm" and turn.reply:
+            self._out.append(s.CancelReply(turn.reply))
+            turn.give_up_reply()
+        turn.failures[kind] += 1
         if self._closing is not None:
-            turn.reply = 0
-            turn.assume_played()
-        elif self._strike(kind, error):
+            if kind == "tts":
+                turn.keep_synthesized(self._now)
+        elif turn.failures[kind] > 1:
+            self._give_up(kind, error)
+        else:
+            self._out.append(s.ReplaceProvider(kind))
             phrase = self._file.phrases.hold_on
             if kind == "tts":
                 self._agent.say_again(phrase, self._now)
                 return
-            self._out.append(s.CancelReply(turn.reply))
-            if not turn.utterances:
+            if not turn.answered:
                 self._agent.speak((phrase,), self._now)
-                turn.bridges = len(turn.utterances)
             self._agent.think(self._now)
+
+    def _ask_recognizer(self) -> None:
+        """No word for long: it was a noise, or the recognizer missed where the speech ended."""
+        self._caller.paused(self._now)
+        self._flush()
 
     def _recognizer_stalled(self) -> None:
         self._recognizer_lost("no final in time")
 
     def _recognizer_lost(self, error: str) -> None:
-        words_lost = self._caller.open and not self._caller.text
-        self._caller.finals_due = 0
-        if self._strike("stt", error) and words_lost and not self._caller.speaking:
+        caller = self._caller
+        caller.keep_partial(self._now)
+        self._recognizer_failures += 1
+        if self._closing is not None:
+            return
+        if self._recognizer_failures > 1:
+            self._give_up("stt", error)
+            return
+        self._out.append(s.ReplaceProvider("stt"))
+        if caller.open and not caller.text and not caller.speaking:
             self._caller = self._listen()
             if self._agent.turn is None:
                 self._agent.say((self._file.phrases.again,), self._now)
 
-    def _strike(self, kind: str, error: str) -> bool:
-        """Count a failure; True if there is another try, else the call begins to end."""
-        self._strikes[kind] = self._strikes.get(kind, 0) + 1
-        if self._strikes[kind] == 1:
-            self._out.append(s.ReplaceProvider(kind))
-            return True
-        detail = f"{kind}: {error}"
-        self._say_and_close("provider-failed", self._file.phrases.failure, detail)
-        return False
+    def _give_up(self, kind: str, error: str) -> None:
+        self._say_and_close("provider-failed", self._file.phrases.failure, f"{kind}: {error}")
 
     # ---- the floor ----
 
@@ -297,9 +317,9 @@ class Conversation:
         turn, rules = self._agent.turn, self._file.barge_in
         if turn is None or self._closing is not None:
             return False
-        if turn.first_sent_at is None and not self._agent.greeting:
+        if turn.first_sent_at is None and not turn.greeting:
             return True  # nothing is heard yet, so nothing is interrupted
-        return rules.enabled and (rules.greeting or not self._agent.greeting)
+        return rules.enabled and (rules.greeting or not turn.greeting)
 
     def _give_way(self, *, hung_up: bool = False) -> None:
         unanswered = self._agent.give_way(self._now, hung_up=hung_up)
@@ -307,6 +327,10 @@ class Conversation:
             self._caller.finals.insert(0, unanswered.text)
             self._caller.start_ms = unanswered.start_ms
         self._quiet_since = self._now
+
+    def _flush(self) -> None:
+        self._caller.flushed(self._now)
+        self._out.append(s.FlushRecognizer())
 
     def _listen(self) -> CallerTurn:
         return CallerTurn(self._file.turns.endpoint_ms, self._file.turns.final_timeout_ms)
@@ -316,6 +340,7 @@ class Conversation:
     def _say_and_close(self, reason: str, sentence: str, detail: str = "") -> None:
         if self._closing is None:
             self._give_way()
+            self._put_down_caller()
             self._agent.say((sentence,), self._now)
             self._close(reason, detail)
 
@@ -326,14 +351,20 @@ class Conversation:
 
     def _finish_closing(self) -> None:
         assert self._closing is not None
-        if self._closing.transfer_to:
-            self._out.append(s.Transfer(self._closing.transfer_to))
-        self._finish(self._closing.reason, self._closing.detail)
+        self._finish(self._closing.reason, self._closing.detail, self._closing.transfer_to)
 
-    def _finish(self, reason: str, detail: str) -> None:
+    def _finish(self, reason: str, detail: str, transfer_to: str = "") -> None:
         self._give_way(hung_up=True)
-        if self._caller.text:
-            self._ledger.caller_said(self._caller, self._now)
-        self._ledger.tell_caller()
+        self._caller.keep_partial(self._now)
+        self._put_down_caller()
+        if transfer_to:
+            self._out.append(s.Transfer(transfer_to))
         self.finished = True
         self._out.append(s.Finish(reason, detail))
+
+    def _put_down_caller(self) -> None:
+        """What the caller has said gets no answer any more."""
+        if self._caller.text:
+            caller, self._caller = self._caller, self._listen()
+            self._ledger.caller_said(caller, self._now)
+        self._ledger.tell_caller()
