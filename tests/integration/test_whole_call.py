@@ -8,9 +8,20 @@ from pathlib import Path
 import pytest
 
 from offhook.events import MULAW_8K
+from offhook.store.schema import CallRow
+from offhook_telephony_simulated.carrier import Misbehaviour
 
 from .conftest import NUMBER, MakeCarrier, MakeServer
 from .scripted import Script, no_threads_left, onsets, pcm_track, settled, tone
+
+
+def recorded(row: CallRow) -> tuple[bytes, bytes]:
+    """The two sides of a call's recording as mu-law: the caller, the agent."""
+    assert row.recording_path is not None
+    with wave.open(row.recording_path, "rb") as file:
+        assert (file.getnchannels(), file.getframerate()) == (2, 8000)
+        stereo = file.readframes(file.getnframes())
+    return pcm_track(stereo, 0), pcm_track(stereo, 1)
 
 
 def test_a_whole_call(server: MakeServer, carrier: MakeCarrier) -> None:
@@ -41,11 +52,9 @@ def test_a_whole_call(server: MakeServer, carrier: MakeCarrier) -> None:
         assert steps.endpoint <= steps.first_token <= steps.first_audio <= steps.heard
 
     assert [e for e in call.events if e.kind == "invalid"] == []
-    with wave.open(row.recording_path, "rb") as file:
-        assert (file.getnchannels(), file.getframerate()) == (2, 8000)
-        stereo = file.readframes(file.getnframes())
-    assert onsets(pcm_track(stereo, 0)) == pytest.approx(onsets(call.said), abs=80)
-    assert onsets(pcm_track(stereo, 1)) == pytest.approx(onsets(call.heard), abs=80)
+    caller, agent = recorded(row)
+    assert onsets(caller) == pytest.approx(onsets(call.said), abs=80)
+    assert onsets(agent) == pytest.approx(onsets(call.heard), abs=80)
     assert Path(row.recording_path).name == f"{row.id}.wav"
 
 
@@ -78,6 +87,9 @@ def test_the_caller_interrupts(server: MakeServer, carrier: MakeCarrier, script:
     assert replied_at > done_at
     silence = call.heard[MULAW_8K.size(cleared_at + 40) : MULAW_8K.size(replied_at - 20)]
     assert onsets(silence) == []
+    agent = recorded(row)[1]
+    assert onsets(agent) == pytest.approx(onsets(call.heard), abs=80)
+    assert onsets(agent[MULAW_8K.size(cleared_at + 80) : MULAW_8K.size(replied_at - 80)]) == []
 
     turns = running.runtime.services.store.turns(row.id)
     interrupted = [turn for turn in turns if turn.interrupted]
@@ -98,3 +110,30 @@ def test_a_server_that_stops_ends_its_calls(server: MakeServer, carrier: MakeCar
     row = settled(running, call.call_sid)
     assert row.end_reason == "drained"
     assert no_threads_left(row.id)
+
+
+def test_a_poor_line_carries_a_call(server: MakeServer, carrier: MakeCarrier) -> None:
+    lines = {
+        "jitter": Misbehaviour(jitter_ms=60),
+        "bursts": Misbehaviour(burst_frames=5),
+        "loss": Misbehaviour(lost=0.03),
+        "minimal start": Misbehaviour(minimal_start=True),
+        "bare media": Misbehaviour(bare_media=True),
+        "no marks": Misbehaviour(no_marks=True),
+    }
+    running = server()
+    exchange = carrier(running)
+    calls = {name: exchange.ring(NUMBER, misbehaviour=line) for name, line in lines.items()}
+    for call in calls.values():
+        assert call.wait_agent_done(timeout=10)
+        call.say(tone(400))
+    for call in calls.values():
+        assert call.wait_agent_done(timeout=10)
+        call.hang_up()
+    store = running.runtime.services.store
+    for name, call in calls.items():
+        row = settled(running, call.call_sid)
+        assert (name, row.end_reason) == (name, "caller-hung-up")
+        # Not what was heard: without marks, the end of the last words is never proven.
+        said = [turn.text for turn in store.turns(row.id)]
+        assert (name, said) == (name, ["Hello.", "words 0", "You said words 0."])
