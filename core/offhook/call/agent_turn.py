@@ -98,7 +98,8 @@ class AgentTurn:
         return not self.reply and not self.pending and not self.tools_outstanding()
 
     def find(self, number: int) -> Utterance | None:
-        return next((u for u in self.utterances if u.number == number), None)
+        """The sentence, if there is still something to learn of it."""
+        return next((u for u in self.utterances if u.number == number and not u.complete), None)
 
     # ---- tools ----
 

@@ -184,7 +184,7 @@ class Conversation:
             return
         if isinstance(signal, s.SpeechFailed):
             self._provider_failed(turn, "tts", signal.error)
-        elif isinstance(signal, s.Synthesized) and signal.audio_ms <= 0:
+        elif isinstance(signal, s.Synthesized) and signal.audio_ms <= 0 and not utterance.sent_at:
             # A sentence that cannot be spoken is left out, unless it is all there is to say.
             if len(turn.utterances) > 1 or turn.reply or turn.tools_outstanding():
                 turn.utterances.remove(utterance)

@@ -86,25 +86,53 @@ def test_whatever_happens_the_conversation_keeps_its_promises(
     commands: list[s.Command] = []
     spoken: dict[int, str] = {}
     sent: set[int] = set()
+    awaited: set[int] = set()  # replies
+    stopped: set[int] = set()  # utterances
     now = 0.0
 
     def tell(signal: s.Input) -> None:
         # A mark that came back proves as well that audio was sent.
         if isinstance(signal, s.AudioSent | s.Played) and signal.utterance in spoken:
             sent.add(signal.utterance)
+        stale = is_stale(signal)
+        if isinstance(signal, s.ReplyEnded | s.ReplyFailed):
+            awaited.discard(signal.reply)
         for command in machine.handle(signal, now):
+            assert not stale
             commands.append(command)
-            if isinstance(command, s.Speak):
-                assert command.utterance > max(spoken, default=0)
-                spoken[command.utterance] = command.text
+            match command:
+                case s.Speak(utterance, text):
+                    assert utterance > max(spoken, default=0)
+                    spoken[utterance] = text
+                case s.StopSpeaking():
+                    stopped.update(spoken)
+                case s.CancelReply(reply):
+                    awaited.discard(reply)
+                case s.Think(reply):
+                    assert not awaited, "one reply at a time"
+                    awaited.add(reply)
+                case s.RunTool(reply):
+                    assert reply in awaited
+                case s.ReportTurn(turn):
+                    assert turn.text.startswith(turn.heard)
         words = {word for number in sent for word in spoken[number].split()}
         for message in machine.context:
             if message.role == "assistant":
                 assert set(message.text.split()) <= words
 
+    def is_stale(signal: s.Input) -> bool:
+        """It tells of something that was stopped: nothing may come of it."""
+        match signal:
+            case s.ReplyText() | s.ReplyTool() | s.ReplyEnded() | s.ReplyFailed():
+                return signal.reply not in awaited
+            case s.AudioSent() | s.Synthesized() | s.SpeechFailed() | s.Played():
+                return signal.utterance in stopped or signal.utterance not in spoken
+        return False
+
     tell(s.Begin())
     for wait, signal in steps:
         now += wait
+        tell(s.Tick())  # so that what comes next comes of the signal
         tell(signal)
 
     ticks = 0
