@@ -117,26 +117,31 @@ def test_a_handshake_without_a_valid_signature_ends_its_call(
 
 
 @pytest.mark.parametrize(
-    ("faults", "reason", "code"),
+    ("faults", "reason", "codes"),
     [
-        (Misbehaviour(messages=(MALFORMED,)), "protocol-error", 1007),
-        (Misbehaviour(messages=(OVERSIZED,)), "protocol-error", 1009),
-        (Misbehaviour(messages=(BINARY,)), "protocol-error", 1003),
-        (Misbehaviour(second_start=True), "protocol-error", 1002),
-        (Misbehaviour(media_before_start=True), "never-started", 1002),
-        (Misbehaviour(no_start=True), "never-started", 1000),
+        (Misbehaviour(messages=(MALFORMED,)), "protocol-error", {1007}),
+        # What was not read of it resets the connection, which may overtake the close frame.
+        (Misbehaviour(messages=(OVERSIZED,)), "protocol-error", {1009, 1006}),
+        (Misbehaviour(messages=(BINARY,)), "protocol-error", {1003}),
+        (Misbehaviour(second_start=True), "protocol-error", {1002}),
+        (Misbehaviour(media_before_start=True), "never-started", {1002}),
+        (Misbehaviour(no_start=True), "never-started", {1000}),
     ],
     ids=["malformed", "oversized", "binary", "second-start", "media-before-start", "no-start"],
 )
 def test_a_broken_stream_ends_only_its_own_call(
-    running: EmbeddedServer, carrier: MakeCarrier, faults: Misbehaviour, reason: str, code: int
+    running: EmbeddedServer,
+    carrier: MakeCarrier,
+    faults: Misbehaviour,
+    reason: str,
+    codes: set[int],
 ) -> None:
     exchange = carrier(running)
     good = exchange.ring(NUMBER)
     bad = exchange.ring(NUMBER, misbehaviour=faults)
     ended = bad.wait_ended(timeout=10)
     assert ended is not None
-    assert ended.close_code == code
+    assert ended.close_code in codes
     row = settled(running, bad.call_sid)
     assert row.end_reason == reason
     assert row.end_detail
@@ -164,3 +169,13 @@ def test_a_start_of_another_call(running: EmbeddedServer, network: Network) -> N
     row = settled(running, call_sid)
     assert row.end_reason == "never-started"
     assert "another call" in row.end_detail
+
+
+def test_a_flood_of_messages_ends_its_call(running: EmbeddedServer, carrier: MakeCarrier) -> None:
+    key = '{"event":"dtmf","dtmf":{"digit":"1"}}'
+    flood = Misbehaviour(messages=(key,) * 20_000)
+    call = carrier(running).ring(NUMBER, misbehaviour=flood)
+    assert call.wait_ended(timeout=20)
+    row = settled(running, call.call_sid)
+    assert row.end_reason == "flooded"
+    wait_for(lambda: no_threads_left(row.id), 10)
