@@ -169,13 +169,3 @@ def test_a_start_of_another_call(running: EmbeddedServer, network: Network) -> N
     row = settled(running, call_sid)
     assert row.end_reason == "never-started"
     assert "another call" in row.end_detail
-
-
-def test_a_flood_of_messages_ends_its_call(running: EmbeddedServer, carrier: MakeCarrier) -> None:
-    key = '{"event":"dtmf","dtmf":{"digit":"1"}}'
-    flood = Misbehaviour(messages=(key,) * 20_000)
-    call = carrier(running).ring(NUMBER, misbehaviour=flood)
-    assert call.wait_ended(timeout=20)
-    row = settled(running, call.call_sid)
-    assert row.end_reason == "flooded"
-    wait_for(lambda: no_threads_left(row.id), 10)
