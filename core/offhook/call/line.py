@@ -17,17 +17,17 @@ class Line(Protocol):
 
 
 class CallClock:
-    """Milliseconds since the first sample of the stream, on the monotonic clock.
+    """Milliseconds since the media stream started, on the monotonic clock.
 
-    Aligned by the first audio frame, so that a media timestamp and ``now`` mean the same.
+    It never jumps once audio flows: the pace of what is sent hangs on it.
     """
 
     def __init__(self) -> None:
         self._zero = time.monotonic()
 
-    def align(self, media_ms: float) -> None:
-        """What the stream calls ``media_ms`` is now."""
-        self._zero = time.monotonic() - media_ms / 1000
+    def restart(self) -> None:
+        """The stream starts now."""
+        self._zero = time.monotonic()
 
     def now(self) -> float:
         return (time.monotonic() - self._zero) * 1000

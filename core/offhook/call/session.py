@@ -22,7 +22,7 @@ from offhook.call.sessions import Sessions
 from offhook.call.threads import join_all
 from offhook.call.watchdog import Pulse, Watchdog
 from offhook.errors import ProtocolError
-from offhook.events import MULAW_8K, AudioReceived, CallEnded, CallInfo, StreamStarted
+from offhook.events import AudioReceived, CallEnded, CallInfo, StreamStarted
 from offhook.media.caller_audio import CallerAudio
 from offhook.media.vad import LoudnessGate, SileroModel, SpeechDetector
 from offhook.providers import Telephony
@@ -61,7 +61,6 @@ class Session:
         self._transition = threading.Lock()  # a call starts or settles, never both at once
         self._settled = False
         self._audio_pulse = Pulse()
-        self._aligned = False
         self.clock = CallClock()
         self.inbox = Inbox()
         turns, rules = loaded.business.turns, loaded.business.barge_in
@@ -121,11 +120,7 @@ class Session:
 
     def _hear(self, event: AudioReceived) -> None:
         self._audio_pulse.beat()
-        if not self._aligned:
-            self._aligned = True
-            duration = MULAW_8K.duration_ms(len(event.payload))
-            self.clock.align(max(event.timestamp_ms, 0) + duration)
-        if self.audio.push(event.payload, event.timestamp_ms):
+        if self.audio.push(event.payload, event.timestamp_ms, self.clock.now()):
             self.inbox.put(AUDIO)
 
     def _start(self, event: StreamStarted) -> None:
@@ -133,6 +128,7 @@ class Session:
             raise ProtocolError("this stream is of another call than its token", 1008)
         with self._transition:
             if not self._settled:  # else nobody would be left to stop what begins now
+                self.clock.restart()
                 self._handler.start()
 
     def _lost(self, reason: str, detail: str) -> None:

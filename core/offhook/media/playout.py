@@ -108,7 +108,7 @@ class Playout:
         offset = self._format.duration_ms(queued.sent)
         done = queued.complete and not queued.audio
         mark = None
-        if done or offset - queued.marked_ms >= MARK_EVERY_MS:
+        if done or offset - queued.marked_ms > MARK_EVERY_MS - PACKET_MS:
             queued.marked_ms = offset
             mark = Mark(queued.number, offset, done)
         if done:
@@ -116,6 +116,8 @@ class Playout:
         return Packet(queued.number, payload, mark, heard_at, first)
 
     def _entry(self, utterance: int) -> _Queued:
-        if not self._queue or self._queue[-1].number != utterance:
-            self._queue.append(_Queued(utterance))
+        for queued in reversed(self._queue):
+            if queued.number == utterance:
+                return queued
+        self._queue.append(_Queued(utterance))
         return self._queue[-1]
