@@ -87,7 +87,7 @@ def server(
     """
     monkeypatch.setenv("OFFHOOK_DATA", str(tmp_path))
     folder = tmp_path / "businesses"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     with ExitStack() as running:
 
         def start(

@@ -38,7 +38,8 @@ def tone(ms: float) -> bytes:
 def voice(text: str) -> bytes:
     """What the scripted voice makes of a text: 40 ms of loud noise a character, the same for the
     same text only, so that a track shows whether the text was heard from end to end."""
-    return random.Random(text).randbytes(MULAW_8K.size(len(text) * MS_PER_CHARACTER))
+    noise = random.Random(text).randbytes(MULAW_8K.size(len(text) * MS_PER_CHARACTER))
+    return noise.replace(b"\x7f", b"\xff")  # both are 0, and come out of a recording as 0xFF
 
 
 def onsets(track: bytes, quiet_ms: float = 200) -> list[float]:
