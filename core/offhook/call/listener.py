@@ -27,86 +27,103 @@ class Listener:
         tell: Callable[[Input], None],
     ) -> None:
         self._call_id = call_id
-        self._make_chain = make_chain
         self._tell = tell
         self._lock = threading.Lock()
         self._recognizer: SpeechToText | None = None
         self._kept = bytearray()
-        self._flush_due = False
+        self._flushes_due = 0
         self._generation = 0
+        self._failed = False  # the recognizer of this generation
         self._chain = make_chain(self._emit)
         self.threads: list[CallThread] = []
 
     def start(self) -> None:
         """Begin to connect; returns at once."""
-        self.threads = [thread for thread in self.threads if thread.is_alive()]
-        thread = _Connect(self._call_id, self._connect)
-        self.threads.append(thread)
-        thread.start()
+        self._launch(self._connect, self._generation)
 
     def feed(self, payload: bytes) -> None:
         """Hear the next audio of the line (mu-law 8 kHz)."""
         with self._lock:
-            recognizer = self._recognizer
+            recognizer, generation = self._recognizer, self._generation
             if recognizer is None:
                 self._kept += payload
                 del self._kept[:-_KEPT_BYTES]
                 return
-        self._guarded(lambda: recognizer.feed(payload))
+        self._guarded(generation, lambda: recognizer.feed(payload))
 
     def flush(self) -> None:
         """The caller paused: ask for the final."""
         with self._lock:
-            recognizer = self._recognizer
-            self._flush_due = recognizer is None
-        if recognizer is not None:
-            self._guarded(recognizer.flush)
+            recognizer, generation = self._recognizer, self._generation
+            if recognizer is None:
+                self._flushes_due += 1
+                return
+        self._guarded(generation, recognizer.flush)
 
     def replace(self) -> None:
         """Give up this recognizer and connect the next; returns at once."""
         with self._lock:
             self._recognizer = None
+            self._failed = False
+            self._flushes_due = 0
             self._generation += 1
-        thread = _Connect(self._call_id, self._reconnect)
+            generation = self._generation
+        self._launch(self._reconnect, generation)
+
+    def close(self) -> None:
+        """The call is over. *Any thread.*"""
+        self._chain.close()
+
+    def _launch(self, connect: Callable[[int], None], generation: int) -> None:
+        self.threads = [thread for thread in self.threads if thread.is_alive()]
+        thread = _Connect(self._call_id, lambda: connect(generation))
         self.threads.append(thread)
         thread.start()
 
-    def close(self) -> None:
-        self._chain.close()
-
-    def _reconnect(self) -> None:
+    def _reconnect(self, generation: int) -> None:
         self._chain.replace()
-        self._connect()
+        self._connect(generation)
 
-    def _connect(self) -> None:
-        generation = self._generation
+    def _connect(self, generation: int) -> None:
         try:
             recognizer = self._chain.get()
         except Exception as error:
-            self._tell(RecognizerFailed(error))
+            self._fail(generation, error)
             return
         while True:  # hand over what was kept, then let the handler feed it
             with self._lock:
-                if generation != self._generation:
+                if generation != self._generation or self._failed:
                     return
                 if not self._kept:
                     self._recognizer = recognizer
-                    flush, self._flush_due = self._flush_due, False
+                    flushes, self._flushes_due = self._flushes_due, 0
                     break
                 kept = bytes(self._kept)
                 self._kept.clear()
-            self._guarded(lambda kept=kept: recognizer.feed(kept))  # type: ignore[misc]
-        if flush:
-            self._guarded(recognizer.flush)
+            self._guarded(generation, lambda kept=kept: recognizer.feed(kept))  # type: ignore[misc]
+        for _ in range(flushes):
+            self._guarded(generation, recognizer.flush)
 
     def _emit(self, event: RecognitionEvent) -> None:
-        self._tell(event)
+        if isinstance(event, RecognizerFailed):
+            self._fail(self._generation, event.error)
+        else:
+            self._tell(event)
 
-    def _guarded(self, act: Callable[[], None]) -> None:
+    def _guarded(self, generation: int, act: Callable[[], None]) -> None:
         try:
             act()
         except Exception as error:
-            self._tell(RecognizerFailed(error))
+            self._fail(generation, error)
+
+    def _fail(self, generation: int, error: Exception) -> None:
+        """Tell it once for each recognizer; until it is replaced audio is kept for the next."""
+        with self._lock:
+            if generation != self._generation or self._failed:
+                return
+            self._failed = True
+            self._recognizer = None
+        self._tell(RecognizerFailed(error))
 
 
 class _Connect(CallThread):

@@ -90,6 +90,7 @@ class Transmitter(CallThread):
             if self._recorder is not None:
                 self._recorder.cut_agent(self._clock.now())
             self._room.notify_all()
+            self._due.notify()  # what is written next must not wait for the stopped packet's time
 
     def played(self, mark: str) -> signals.Played | None:
         """What a mark that came back says; None if it is of an older epoch, or not ours."""
