@@ -42,7 +42,7 @@ concurrent_calls = 1000
 """
 
 MakeServer = Callable[..., EmbeddedServer]
-MakeCarrier = Callable[[EmbeddedServer], SimulatedCarrier]
+MakeCarrier = Callable[..., SimulatedCarrier]
 
 
 @pytest.fixture
@@ -107,11 +107,19 @@ def server(
 
 @pytest.fixture
 def carrier(server: MakeServer, tmp_path: Path) -> Iterator[MakeCarrier]:
-    """Makes the simulated carrier of a server; it hangs up at the end of the test."""
+    """Makes the carrier of a server: ``carrier(server, telephony="simulated", **options)``.
+
+    It hangs up at the end of the test. ``root`` is the server's public URL where that is not its
+    own; ``options`` are those of SimulatedCarrier.
+    """
     with ExitStack() as open_carriers:
 
-        def make(running: EmbeddedServer) -> SimulatedCarrier:
-            voice_url = f"{running.url}/webhooks/simulated/voice"
-            return open_carriers.enter_context(SimulatedCarrier(voice_url, data=tmp_path))
+        def make(
+            running: EmbeddedServer, telephony: str = "simulated", root: str = "", **options: Any
+        ) -> SimulatedCarrier:
+            voice_url = f"{root or running.url}/webhooks/{telephony}/voice"
+            return open_carriers.enter_context(
+                SimulatedCarrier(voice_url, data=tmp_path, **options)
+            )
 
         yield make

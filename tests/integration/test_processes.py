@@ -1,4 +1,4 @@
-"""``offhook serve``: drained by SIGTERM, killed in the middle of calls, and with several workers."""
+"""``offhook serve``: drained by SIGTERM, killed in the middle of calls, with several workers."""
 
 from __future__ import annotations
 
@@ -74,7 +74,9 @@ def workers(tmp_path: Path, store: CallStore) -> Iterator[Callable[[], dict[str,
 
     def found() -> dict[str, int]:
         with engine.connect() as connection:
-            return {node: pid for node, pid in connection.execute(select(NodeRow.id, NodeRow.pid))}
+            return {
+                node.id: node.pid for node in connection.execute(select(NodeRow.id, NodeRow.pid))
+            }
 
     yield found
     engine.dispose()
