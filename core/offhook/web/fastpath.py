@@ -2,9 +2,8 @@
 
 A media socket gets 50 small, masked, unfragmented text frames a second. ``MediaProtocol`` is
 uvicorn's own protocol, which reads exactly those itself and leaves everything else (fragments,
-control frames, binary, oversized, broken or partial data) to its base class and to ASGI, with all
-their checks: the size limit, UTF-8, masking. It looks at one attribute of websockets that is not
-public; ``protocol()`` checks that it is there and falls back to uvicorn's class otherwise.
+control frames, binary, oversized or broken data) to its base class and to ASGI, with all their
+checks: the size limit, UTF-8, masking.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from collections.abc import Callable, Iterable
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 from websockets.protocol import OPEN
-from websockets.server import ServerProtocol
 
 try:
     from websockets.speedups import apply_mask
@@ -33,6 +31,7 @@ class MediaProtocol(WebSocketsSansIOProtocol):
     """One connection. Everything runs on the event loop."""
 
     _on_text: Callable[[str], None] | None = None
+    _begun = b""  # the beginning of a frame whose end is still to come
 
     def take_over(self, on_text: Callable[[str], None]) -> None:
         """From now on give text messages to ``on_text`` instead of ASGI, in order, at once."""
@@ -56,7 +55,7 @@ class MediaProtocol(WebSocketsSansIOProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._on_text is not None:
-            data = self._read_frames(self._on_text, data)
+            data = self._read_frames(self._on_text, self._begun + data if self._begun else data)
         if data:
             super().data_received(data)
 
@@ -75,38 +74,46 @@ class MediaProtocol(WebSocketsSansIOProtocol):
         self._on_text(text)
 
     def _read_frames(self, on_text: Callable[[str], None], data: bytes) -> bytes:
-        """Handle the plain frames at the start of ``data``; return what is left of it."""
-        connection = self.conn
-        if (
-            connection.reader.buffer
-            or self.frames  # inside a fragmented message
-            or connection.state is not OPEN
-            or self.close_sent
-        ):
-            return data
+        """Handle whole frames and keep the beginning of one that is not; return what the base
+        class must read alone: the handshake, a frame it will refuse, all that follows a close."""
         start, size, limit = 0, len(data), self.config.ws_max_size
-        while size - start > 8 and data[start] == _TEXT_FINAL and data[start + 1] & _MASKED:
-            length = data[start + 1] & 0x7F
+        self._begun = b""
+        while self.conn.state is OPEN and not self.close_sent:
             body = start + 6
+            if size < body:
+                if size > start + 1 and not data[start + 1] & _MASKED:
+                    break
+                self._begun = data[start:]
+                return b""
+            length = data[start + 1] & 0x7F
             if length == _TWO_BYTES:
                 length = data[start + 2] << 8 | data[start + 3]
-                body = start + 8
+                body += 2
+            elif length > _TWO_BYTES:
+                length = int.from_bytes(data[start + 2 : start + 10], "big")
+                body += 8
+            if length > limit or not data[start + 1] & _MASKED:
+                break
             end = body + length
-            if end > size or length > limit:
-                break
-            try:
-                text = apply_mask(data[body:end], data[body - 4 : body]).decode()
-            except UnicodeDecodeError:
-                break
-            on_text(text)
+            if end > size:
+                # The base class never gets half a frame: once it has read one's header nothing
+                # shows that what comes next is not a header, and a mask can look like one.
+                self._begun = data[start:]
+                return b""
+            if data[start] != _TEXT_FINAL or self.frames or not _give(on_text, data, body, end):
+                super().data_received(data[start:end])
             start = end
         return data[start:] if start else data
 
 
-def protocol() -> type[WebSocketsSansIOProtocol]:
-    """The protocol class for uvicorn's ``ws`` setting."""
-    usable = hasattr(getattr(ServerProtocol(), "reader", None), "buffer")
-    return MediaProtocol if usable else WebSocketsSansIOProtocol
+def _give(on_text: Callable[[str], None], data: bytes, body: int, end: int) -> bool:
+    """Hand over a masked text; False if it is none."""
+    try:
+        text = apply_mask(data[body:end], data[body - 4 : body]).decode()
+    except UnicodeDecodeError:
+        return False
+    on_text(text)
+    return True
 
 
 def _frame(payload: bytes) -> bytes:

@@ -19,8 +19,8 @@ from offhook import logs
 from offhook.config import Settings
 from offhook.errors import OffhookError
 from offhook.registry import Registry
-from offhook.web import fastpath
 from offhook.web.app import create_app
+from offhook.web.fastpath import MediaProtocol
 from offhook.web.media import MAX_MESSAGE
 from offhook.web.runtime import Runtime
 
@@ -64,7 +64,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 create_app(runtime),
                 loop="uvloop",
-                ws=fastpath.protocol(),
+                ws=MediaProtocol,
                 ws_max_size=MAX_MESSAGE,
                 ws_per_message_deflate=False,
                 ws_ping_interval=None,  # the watchdog notices a dead line by its missing audio
