@@ -152,7 +152,7 @@ class Performer:
 
     def _cancel(self, reply: int) -> None:
         for thread in self._short:
-            if isinstance(thread, Thinker | ToolRunner) and reply in (thread.reply, 0):
+            if isinstance(thread, Thinker | ToolRunner) and thread.reply == reply:
                 thread.stop()
 
     def _run_tool(self, command: signals.RunTool) -> None:
