@@ -8,7 +8,7 @@ from collections.abc import Callable
 from offhook.call.provider_chain import ProviderChain
 from offhook.call.signals import Input
 from offhook.call.threads import CallThread
-from offhook.events import MULAW_8K, RecognitionEvent, RecognizerFailed
+from offhook.events import MULAW_8K, Final, Partial, RecognitionEvent, RecognizerFailed
 from offhook.providers import SpeechToText
 
 _KEPT_BYTES = MULAW_8K.size(10_000)
@@ -105,10 +105,15 @@ class Listener:
             self._guarded(generation, recognizer.flush)
 
     def _emit(self, event: RecognitionEvent) -> None:
-        if isinstance(event, RecognizerFailed):
-            self._fail(self._generation, event.error)
-        else:
-            self._tell(event)
+        match event:
+            case RecognizerFailed(error):
+                self._fail(self._generation, error)
+            case Partial(text) | Final(text) if not isinstance(text, str):
+                # Told on it would fail in the machine, and cost the call.
+                error = TypeError(f"the recognizer's plugin emits a broken {type(event).__name__}")
+                self._fail(self._generation, error)
+            case _:
+                self._tell(event)
 
     def _guarded(self, generation: int, act: Callable[[], None]) -> None:
         try:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+
+import structlog
 
 from offhook.call import signals
 from offhook.call.provider_chain import ProviderChain
 from offhook.call.threads import CallThread
-from offhook.events import ReplyRequest, TextDelta, ToolCall
+from offhook.events import ReplyEvent, ReplyRequest, TextDelta, ToolCall
 from offhook.providers import CallControl, LanguageModel, ReplyStream, Tool
+
+log = structlog.get_logger(__name__)
 
 MAX_TOOL_RESULT = 8000
 """Characters of a tool's result that the model is told."""
@@ -43,10 +47,9 @@ class Thinker(CallThread):
             for event in stream:
                 if self._cancelled.is_set():
                     return
-                if isinstance(event, TextDelta):
-                    self._tell(signals.ReplyText(self.reply, event.text))
-                elif isinstance(event, ToolCall):
-                    self._tell(signals.ReplyTool(self.reply, event))
+                signal = self._read(event)
+                if signal is not None:
+                    self._tell(signal)
         except Exception as error:
             if not self._cancelled.is_set():
                 self._tell(signals.ReplyFailed(self.reply, str(error)))
@@ -56,8 +59,24 @@ class Thinker(CallThread):
 
     def stop(self) -> None:
         self._cancelled.set()
-        if self._stream is not None:
+        if self._stream is None:
+            return
+        try:
             self._stream.cancel()
+        except Exception:
+            log.exception("llm.cancel_failed", call_id=self.call_id)
+
+    def _read(self, event: ReplyEvent) -> signals.ReplyText | signals.ReplyTool | None:
+        """What the machine must know. Checked here, where a plugin's mistake costs its reply only:
+        in the machine it would cost the call."""
+        match event:
+            case TextDelta(text=str(text)):
+                return signals.ReplyText(self.reply, text)
+            case ToolCall(id=str(), name=str(), arguments=Mapping()):
+                return signals.ReplyTool(self.reply, event)
+            case TextDelta() | ToolCall():
+                raise TypeError(f"the model's plugin yields a broken {type(event).__name__}")
+        return None
 
 
 class ToolRunner(CallThread):
