@@ -159,8 +159,9 @@ def offhook_call_ended(call: CallInfo, ended: CallEnded) -> None:
 def offhook_tools(call: CallInfo) -> list[Tool] | None:
     """Offer tools that the agent may call in this call.
 
-    Fires once per call as it begins, on the call's handler thread: must return at once. Two tools
-    of one name: the later is dropped with a warning. None: no tools.
+    Fires once per call as its media socket opens, on a web worker thread: must return at once, and
+    after ten seconds the call is refused. Two tools of one name: the later is dropped with a
+    warning. None: no tools.
     """
 
 

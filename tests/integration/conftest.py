@@ -83,7 +83,8 @@ def server(
     """Starts a server: ``server(toml, plugins=[...], **settings)``.
 
     ``toml`` is the file ``businesses/acme.toml``; ``plugins`` are entry points beside the scripted
-    ones; ``settings`` are fields of Settings.
+    ones; ``settings`` are fields of Settings. It returns once the business's fixed sentences are
+    ``prepared``, if that is asked for.
     """
     monkeypatch.setenv("OFFHOOK_DATA", str(tmp_path))
     folder = tmp_path / "businesses"
@@ -91,7 +92,11 @@ def server(
     with ExitStack() as running:
 
         def start(
-            toml: str = BUSINESS, plugins: list[EntryPoint] | None = None, **settings: Any
+            toml: str = BUSINESS,
+            plugins: list[EntryPoint] | None = None,
+            *,
+            prepared: bool = True,
+            **settings: Any,
         ) -> EmbeddedServer:
             (folder / "acme.toml").write_text(toml, encoding="utf-8")
             registry = Registry([*scripted_plugins, *(plugins or [])])
@@ -99,7 +104,7 @@ def server(
             server = running.enter_context(EmbeddedServer(chosen, registry))
             acme = server.runtime.services.directory.get("acme")
             assert acme is not None, server.runtime.services.directory.problems()
-            assert server.runtime.phrases.prepare(acme).wait(10)
+            assert not prepared or server.runtime.phrases.prepare(acme).wait(10)
             return server
 
         yield start

@@ -69,21 +69,25 @@ class Voice:
         self._cache = cache
 
     def cached(self, text: str) -> bytes | None:
-        """All the audio of a sentence that was prepared."""
-        key, _ = self._describe(self._chain.name)
-        return self._cache.get((*key, text))
+        """All the audio of a sentence that was prepared, by this synthesizer if it was, else by
+        another that the business names: a change of voice is better than silence."""
+        for name in (self._chain.name, *self._chain.names):
+            audio = self._cache.get(self._key(name, text))
+            if audio is not None:
+                return audio
+        return None
 
     def synthesize(self, text: str) -> SpeechStream:
         """A sentence in the line's format. Raises ProviderError if no plugin serves."""
         provider = self._chain.get()
         _, made = self._describe(self._chain.name)
-        stream = provider.synthesize(text)
-        return stream if made == self._line else _Converted(stream, Converter(made, self._line))
+        converter = None if made == self._line else Converter(made, self._line)
+        return _Sentence(provider.synthesize(text), converter)
 
     def prepare(self, texts: Iterable[str]) -> None:
         """Synthesize sentences into the cache. Blocks; a failure is logged, not raised."""
         for text in texts:
-            if not text or self.cached(text) is not None:
+            if not text or self._cache.get(self._key(self._chain.name, text)) is not None:
                 continue
             try:
                 audio = b"".join(self.synthesize(text))
@@ -94,8 +98,7 @@ class Voice:
                 log.exception("phrases.failed")
                 return
             if audio:
-                key, _ = self._describe(self._chain.name)
-                self._cache.put((*key, text), audio)
+                self._cache.put(self._key(self._chain.name, text), audio)
 
     def replace(self) -> None:
         """Give up this synthesizer for the next one the business names."""
@@ -104,20 +107,31 @@ class Voice:
     def close(self) -> None:
         self._chain.close()
 
+    def _key(self, name: str, text: str) -> Key:
+        key, _ = self._describe(name)
+        return (*key, text)
 
-class _Converted:
-    """A speech stream in another format."""
 
-    def __init__(self, stream: SpeechStream, converter: Converter) -> None:
+class _Sentence:
+    """A speech stream in the line's format; ``cancel`` never raises, whatever the vendor's does."""
+
+    def __init__(self, stream: SpeechStream, converter: Converter | None) -> None:
         self._stream = stream
         self._converter = converter
 
     def __iter__(self) -> Iterator[bytes]:
+        converter = self._converter
+        if converter is None:
+            yield from self._stream
+            return
         for audio in self._stream:
-            yield self._converter.convert(audio)
-        rest = self._converter.flush()
+            yield converter.convert(audio)
+        rest = converter.flush()
         if rest:
             yield rest
 
     def cancel(self) -> None:
-        self._stream.cancel()
+        try:
+            self._stream.cancel()
+        except Exception:
+            log.exception("tts.cancel_failed")

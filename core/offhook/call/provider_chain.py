@@ -37,6 +37,11 @@ class ProviderChain(Generic[P]):
         self._closed = False
 
     @property
+    def names(self) -> Sequence[str]:
+        """The plugins in the order in which they step in."""
+        return self._names
+
+    @property
     def name(self) -> str:
         """The plugin that serves now."""
         return self._names[self._index]

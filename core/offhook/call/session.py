@@ -19,7 +19,7 @@ from offhook.call.performer import Performer
 from offhook.call.recorder import Recorder
 from offhook.call.services import Services
 from offhook.call.sessions import Sessions
-from offhook.call.threads import join_all
+from offhook.call.threads import CallThread, join_all
 from offhook.call.watchdog import Pulse, Watchdog
 from offhook.errors import ProtocolError
 from offhook.events import AudioReceived, CallEnded, CallInfo, StreamStarted
@@ -203,10 +203,29 @@ class Session:
             log.info("call.settled", call_id=self.call.call_id, reason=ended.reason)
 
     def _stop_threads(self) -> None:
-        threads: list[threading.Thread] = [*self.performer.stop(), self._watchdog]
+        release = _Release(self.call.call_id, self.performer)
+        release.start()
         self._watchdog.stop()
+        threads: list[threading.Thread] = [release, self._watchdog]
         if self.recorder is not None:
             self.recorder.stop()
             threads.append(self.recorder)
-        for thread in join_all(threads, _JOIN_SECONDS):
+        release.join(_JOIN_SECONDS)
+        for thread in join_all([*threads, *release.threads], _JOIN_SECONDS):
             log.error("thread.left", call_id=self.call.call_id, thread=thread.name)
+
+
+class _Release(CallThread):
+    """Stops the performer and lets go of the call's vendors: one that does not return from its
+    ``cancel`` or ``close`` must not keep the call from being settled."""
+
+    def __init__(self, call_id: str, performer: Performer) -> None:
+        super().__init__("release", call_id)
+        self._performer = performer
+        self.threads: list[threading.Thread] = []
+
+    def work(self) -> None:
+        self.threads = self._performer.stop()
+
+    def stop(self) -> None:
+        """Ends by itself, or with the vendor."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import structlog
 from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocket
@@ -21,6 +24,9 @@ log = structlog.get_logger(__name__)
 
 MAX_MESSAGE = 65_536
 """Bytes of one message; a media frame of 20 ms takes about 400."""
+
+PREPARE_SECONDS = 10.0
+"""How long the plugins that are asked before a call begins may take."""
 
 _CLEAN = (1000, 1001, 1005)
 
@@ -59,26 +65,30 @@ async def _open(runtime: Runtime, websocket: WebSocket) -> tuple[Session, Socket
     claimed = await run_in_threadpool(
         services.store.claim_stream, token_hash(token), services.node.id
     )
+    line = SocketLine(websocket)
+    prepare = functools.partial(_prepare, runtime, claimed.call, plugin, request, line)
     try:
-        return await _prepare(runtime, websocket, claimed.call, plugin, request)
+        with anyio.move_on_after(PREPARE_SECONDS):
+            return await anyio.to_thread.run_sync(prepare, abandon_on_cancel=True), line
+        raise CallRefused(f"a plugin did not let the call begin within {PREPARE_SECONDS:.0f} s")
     except Exception as error:
         # Its token is spent: no other stream can open, and nobody else would end the call.
         services.writer.end(claimed.call.call_id, CallEnded("never-started", str(error)))
         raise
 
 
-async def _prepare(
-    runtime: Runtime, websocket: WebSocket, call: CallInfo, plugin: str, request: WebhookRequest
-) -> tuple[Session, SocketLine]:
+def _prepare(
+    runtime: Runtime, call: CallInfo, plugin: str, request: WebhookRequest, line: SocketLine
+) -> Session:
+    """On a worker thread: plugins are asked here, and must not hold up the other calls' audio."""
     loaded = runtime.services.directory.get(call.business_id)
     if loaded is None:
         raise CallRefused(f"business {call.business_id!r} is gone")
-    telephony = await run_in_threadpool(runtime.accounts.get, loaded, plugin)
+    telephony = runtime.accounts.get(loaded, plugin)
     telephony.verify_stream(request)
-    line = SocketLine(websocket)
     session = Session(call, loaded, runtime.services, runtime.sessions, telephony, line)
     runtime.sessions.add(session)
-    return session, line
+    return session
 
 
 async def _serve(websocket: WebSocket, session: Session, line: SocketLine) -> None:
