@@ -82,11 +82,13 @@ def test_only_what_was_prepared_is_kept() -> None:
     assert fake.cached("Hello.") is None
 
 
-def test_another_voice_says_it_itself() -> None:
-    both = voice({"one": FakeVoice(), "two": FakeVoice()})
+def test_each_voice_has_its_own_and_another_steps_in_with_what_it_has() -> None:
+    both = voice({"one": FakeVoice(), "two": FakeVoice(lambda _: [b"two"])})
     both.prepare(["Hello."])
     both.replace()
-    assert both.cached("Hello.") is None
+    assert both.cached("Hello.") == b"\x7f" * 480
+    both.prepare(["Hello."])
+    assert both.cached("Hello.") == b"two"
 
 
 def test_a_voice_that_does_not_serve_leaves_the_key_to_the_next() -> None:
