@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from offhook.call import performer, watchdog
 from offhook.events import MULAW_8K, ReplyRequest, ToolCall, ToolSpec
 from offhook.providers import CallControl, Tool
-from offhook.web import media
+from offhook.web import media, runtime
 from offhook_telephony_simulated.carrier import CallFailed, Misbehaviour
 
 from .conftest import BUSINESS, NUMBER, MakeCarrier, MakeServer
@@ -304,3 +305,23 @@ def test_a_line_without_audio_is_noticed(
     row = settled(running, call.call_sid)
     assert row.end_reason == "media-lost"
     wait_for(lambda: no_threads_left(row.id), 10)
+
+
+def test_a_vendor_that_hangs_as_the_server_starts_keeps_nobody_waiting(
+    server: MakeServer,
+    carrier: MakeCarrier,
+    make_plugin: Any,
+    stuck: threading.Event,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runtime, "PREPARE_SECONDS", 0.2)
+
+    def hangs(options: Any, call: Any) -> None:
+        stuck.wait(60)
+
+    first = BUSINESS.replace(NUMBER, "+14155550101").replace('llm = "scripted"', 'llm = "hangs"')
+    (tmp_path / "businesses" / "aaron.toml").write_text(first)
+    running = server(plugins=[make_plugin("llm", "hangs", offhook_create_llm=hangs)])
+    call = carrier(running).ring(NUMBER)
+    assert call.wait_agent_speaking(timeout=10)

@@ -400,3 +400,30 @@ def test_without_a_vendor_the_call_ends_politely(
     assert texts[-1].endswith("Sorry, bye.")
     assert voice("Sorry, bye.") in call.heard
     on.leaves_nothing()
+
+
+def test_the_last_words_need_no_vendor(
+    server: MakeServer, carrier: MakeCarrier, make_plugin: Any
+) -> None:
+    class Mute(ScriptedTts):
+        def synthesize(self, text: str) -> ScriptedSpeech:
+            return Speech(text, 0, raises)
+
+    voices = {"first": BadVoice(0, raises), "second": Mute()}
+    plugins = [
+        make_plugin(
+            "tts",
+            name,
+            info={"formats": (MULAW_8K,)},
+            offhook_create_tts=lambda options, call, audio, made=made: made,
+        )
+        for name, made in voices.items()
+    ]
+    toml = QUICK.replace('tts = "scripted"', 'tts = ["first", "second"]') + PHRASES
+    running = server(toml, plugins)
+    call = carrier(running).ring(NUMBER)
+    assert call.wait_agent_done(timeout=10)
+    call.say(tone(300))
+    assert call.wait_ended(timeout=20)
+    assert settled(running, call.call_sid).end_reason == "provider-failed"
+    assert voice("Sorry, bye.") in call.heard

@@ -27,6 +27,9 @@ from offhook.store.writer import StoreWriter
 
 log = structlog.get_logger(__name__)
 
+PREPARE_SECONDS = 30.0
+"""How long one business's sentences may take before those of the next are begun as well."""
+
 _ACCOUNTS_KEPT = 1000
 
 
@@ -86,6 +89,17 @@ class PhrasePreparer(threading.Thread):
 
     def run(self) -> None:
         while (loaded := self._queue.get()) is not None:
+            # A thread each: a vendor that hangs must not keep the other businesses waiting.
+            one = threading.Thread(
+                target=self._prepare, args=(loaded,), name=f"{self.name}-{loaded.id}", daemon=True
+            )
+            one.start()
+            one.join(PREPARE_SECONDS)
+            if one.is_alive():
+                log.warning("phrases.late", business=loaded.id, seconds=PREPARE_SECONDS)
+
+    def _prepare(self, loaded: Loaded) -> None:
+        try:
             call = CallInfo("prepare", loaded.id, "", "", "", "", language=loaded.business.language)
             services = self._services
             self._warm_up(call, loaded)
@@ -95,6 +109,9 @@ class PhrasePreparer(threading.Thread):
                     break
                 voice.prepare([sentence])
             voice.close()
+        except Exception:
+            log.exception("phrases.failed", business=loaded.id)
+        finally:
             self.prepare(loaded).set()
 
     def _warm_up(self, call: CallInfo, loaded: Loaded) -> None:
