@@ -73,6 +73,9 @@ def collect_tools(call: CallInfo, registry: Registry) -> dict[str, Tool]:
             log.exception("tools.failed", plugin=plugin.entry_point)
             continue
         for tool in offered:
+            if not isinstance(tool, Tool):
+                log.error("tools.no_tool", plugin=plugin.entry_point, offered=type(tool).__name__)
+                continue
             if tool.spec.name in taken:
                 log.warning("tools.name_taken", plugin=plugin.entry_point, tool=tool.spec.name)
                 continue
