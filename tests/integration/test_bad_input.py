@@ -7,10 +7,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from structlog.testing import CapturingLogger
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from offhook.call import session
+from offhook.web import media, webhooks
 from offhook.web.server import EmbeddedServer
 from offhook_telephony_simulated.carrier import Misbehaviour
 from offhook_telephony_simulated.misbehaviour import BINARY, MALFORMED, OVERSIZED
@@ -106,6 +108,32 @@ def test_a_stream_token_serves_once(running: EmbeddedServer, network: Network) -
         assert refused(network, url) == 403
 
 
+def test_a_stream_token_that_came_too_late(
+    running: EmbeddedServer, network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "TOKEN_SECONDS", 0.0)
+    call_sid, url = ring(running, network)
+    assert refused(network, url) == 403
+    assert settled(running, call_sid).end_reason == "never-started"
+
+
+def test_a_refusal_is_one_sentence_in_the_log(
+    running: EmbeddedServer, network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = CapturingLogger()
+    monkeypatch.setattr(media, "log", log)
+    monkeypatch.setattr(webhooks, "log", log)
+    Network("another key").post(f"{running.url}/webhooks/simulated/voice", ringing())
+    url = ring(running, network)[1]
+    refused(network, url[:-4] + "abcd")
+    with network.open_stream(url, "test-reader"):
+        refused(network, url)
+    (signature, unknown, used) = (entry.kwargs["reason"] for entry in log.calls)
+    assert signature.startswith("the X-Twilio-Signature is missing or does not fit")
+    assert unknown == "this stream token is unknown"
+    assert used.endswith("was used already")
+
+
 def test_a_handshake_without_a_valid_signature_ends_its_call(
     running: EmbeddedServer, network: Network
 ) -> None:
@@ -126,8 +154,17 @@ def test_a_handshake_without_a_valid_signature_ends_its_call(
         (Misbehaviour(second_start=True), "protocol-error", {1002}),
         (Misbehaviour(media_before_start=True), "never-started", {1002}),
         (Misbehaviour(no_start=True), "never-started", {1000}),
+        (Misbehaviour(no_start=True, hang_up_after_ms=100), "never-started", {1000}),
     ],
-    ids=["malformed", "oversized", "binary", "second-start", "media-before-start", "no-start"],
+    ids=[
+        "malformed",
+        "oversized",
+        "binary",
+        "second-start",
+        "media-before-start",
+        "no-start",
+        "closed-before-start",
+    ],
 )
 def test_a_broken_stream_ends_only_its_own_call(
     running: EmbeddedServer,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -35,6 +37,7 @@ def test_fifty_calls_leave_nothing(
         bad = pool.map(lambda faults: network.ring(NUMBER, misbehaviour=faults), ABNORMAL.values())
         calls, ill = list(well), dict(zip(ABNORMAL, bad, strict=True))
     assert len(running.runtime.sessions) >= len(calls)
+    sessions = [weakref.ref(session) for session in running.runtime.sessions]
     for call in calls:
         assert call.wait_agent_done(timeout=20)
         call.say(tone(400))
@@ -61,3 +64,5 @@ def test_fifty_calls_leave_nothing(
     wait_for(lambda: len(running.runtime.sessions) == 0, 30)
     wait_for(lambda: no_threads_left(*ids), 30)
     assert store.count_live() == 0
+    gc.collect()
+    wait_for(lambda: all(session() is None for session in sessions), 10)
