@@ -144,45 +144,36 @@ def test_a_handshake_without_a_valid_signature_ends_its_call(
     assert running.runtime.services.store.count_live() == 0
 
 
-@pytest.mark.parametrize(
-    ("faults", "reason", "codes"),
-    [
-        (Misbehaviour(messages=(MALFORMED,)), "protocol-error", {1007}),
-        # What was not read of it resets the connection, which may overtake the close frame.
-        (Misbehaviour(messages=(OVERSIZED,)), "protocol-error", {1009, 1006}),
-        (Misbehaviour(messages=(BINARY,)), "protocol-error", {1003}),
-        (Misbehaviour(second_start=True), "protocol-error", {1002}),
-        (Misbehaviour(media_before_start=True), "never-started", {1002}),
-        (Misbehaviour(no_start=True), "never-started", {1000}),
-        (Misbehaviour(no_start=True, hang_up_after_ms=100), "never-started", {1000}),
-    ],
-    ids=[
-        "malformed",
-        "oversized",
-        "binary",
-        "second-start",
-        "media-before-start",
-        "no-start",
-        "closed-before-start",
-    ],
-)
+BROKEN = {
+    "malformed": (Misbehaviour(messages=(MALFORMED,)), "protocol-error", {1007}),
+    # What was not read of it resets the connection, which may overtake the close frame.
+    "oversized": (Misbehaviour(messages=(OVERSIZED,)), "protocol-error", {1009, 1006}),
+    "binary": (Misbehaviour(messages=(BINARY,)), "protocol-error", {1003}),
+    "second start": (Misbehaviour(second_start=True), "protocol-error", {1002}),
+    "media before start": (Misbehaviour(media_before_start=True), "never-started", {1002}),
+    "no start": (Misbehaviour(no_start=True), "never-started", {1000}),
+    "closed before start": (
+        Misbehaviour(no_start=True, hang_up_after_ms=100),
+        "never-started",
+        {1000},
+    ),
+}
+
+
 def test_a_broken_stream_ends_only_its_own_call(
-    running: EmbeddedServer,
-    carrier: MakeCarrier,
-    faults: Misbehaviour,
-    reason: str,
-    codes: set[int],
+    running: EmbeddedServer, carrier: MakeCarrier
 ) -> None:
     exchange = carrier(running)
     good = exchange.ring(NUMBER)
-    bad = exchange.ring(NUMBER, misbehaviour=faults)
-    ended = bad.wait_ended(timeout=10)
-    assert ended is not None
-    assert ended.close_code in codes
-    row = settled(running, bad.call_sid)
-    assert row.end_reason == reason
-    assert row.end_detail
-    wait_for(lambda: no_threads_left(row.id), 10)
+    calls = {name: exchange.ring(NUMBER, misbehaviour=how) for name, (how, *_) in BROKEN.items()}
+    for name, (_, reason, codes) in BROKEN.items():
+        ended = calls[name].wait_ended(timeout=10)
+        assert ended is not None, name
+        assert ended.close_code in codes, name
+        row = settled(running, calls[name].call_sid)
+        assert (name, row.end_reason) == (name, reason)
+        assert row.end_detail, name
+        wait_for(lambda call_id=row.id: no_threads_left(call_id), 10)
 
     assert good.wait_agent_done(timeout=10, quiet_ms=200)
     good.say(tone(300))

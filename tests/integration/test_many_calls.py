@@ -39,10 +39,10 @@ def test_fifty_calls_leave_nothing(
     assert len(running.runtime.sessions) >= len(calls)
     sessions = [weakref.ref(session) for session in running.runtime.sessions]
     for call in calls:
-        assert call.wait_agent_done(timeout=20)
+        assert call.wait_agent_done(timeout=20, quiet_ms=200)
         call.say(tone(400))
     for call in calls:
-        assert call.wait_agent_done(timeout=20)
+        assert call.wait_agent_done(timeout=20, quiet_ms=200)
         call.hang_up()
 
     rows = [settled(running, call.call_sid, 30) for call in calls]

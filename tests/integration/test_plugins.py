@@ -74,9 +74,9 @@ def test_observers_hear_of_a_call_and_cannot_harm_it(
     ]
     running = server(plugins=plugins)
     call = carrier(running).ring(NUMBER)
-    assert call.wait_agent_done(timeout=10)
+    assert call.wait_agent_done(timeout=10, quiet_ms=200)
     call.say(tone(300))
-    assert call.wait_agent_done(timeout=10)
+    assert call.wait_agent_done(timeout=10, quiet_ms=200)
     call.hang_up()
     row = settled(running, call.call_sid)
     story = ["started", "Hello.", "words 0", "You said words 0.", "caller-hung-up"]
@@ -162,9 +162,9 @@ def test_tools_that_fail_are_told_to_the_model(
     ]
     running = server(BUSINESS.replace('llm = "scripted"', 'llm = "asks"'), plugins)
     call = carrier(running).ring(NUMBER)
-    assert call.wait_agent_done(timeout=10)
+    assert call.wait_agent_done(timeout=10, quiet_ms=200)
     call.say(tone(300))
-    assert call.wait_agent_done(timeout=10)
+    assert call.wait_agent_done(timeout=10, quiet_ms=200)
     assert voice("Done.") in call.heard
     told = {m.tool_call_id: m.text for m in model.requests[-1].messages if m.role == "tool"}
     assert told.keys() == {f"id-{name}" for name in TOOLS}
@@ -200,9 +200,9 @@ def test_tools_that_are_never_offered_cost_their_call_only(
     bad = settled(running, bad.id)
     assert bad.end_reason == "never-started"
     assert "a plugin did not let the call begin" in (bad.end_detail or "")
-    assert good.wait_agent_done(timeout=10)
+    assert good.wait_agent_done(timeout=10, quiet_ms=200)
     good.say(tone(300))
-    assert good.wait_agent_done(timeout=10)
+    assert good.wait_agent_done(timeout=10, quiet_ms=200)
     assert voice("You said words 0.") in good.heard
 
 
@@ -250,7 +250,7 @@ def test_vendors_that_do_not_let_go_cannot_hold_a_call(
         toml = toml.replace(f'{kind} = "scripted"', f'{kind} = "holds-on"')
     running = server(toml, plugins, prepared=False)
     call = carrier(running).ring(NUMBER)
-    assert call.wait_agent_done(timeout=10)
+    assert call.wait_agent_done(timeout=10, quiet_ms=200)
     call.say(tone(300))
     assert call.wait_agent_speaking(timeout=10, for_ms=500)
     cleared_after = call.moment.at_ms

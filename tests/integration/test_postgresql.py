@@ -16,9 +16,9 @@ from .scripted import settled, tone
 def test_a_whole_call(postgresql_url: str, server: MakeServer, carrier: MakeCarrier) -> None:
     running = server(database_url=postgresql_url)
     call = carrier(running).ring(NUMBER)
-    assert call.wait_agent_done(timeout=10)
+    assert call.wait_agent_done(timeout=10, quiet_ms=200)
     call.say(tone(400))
-    assert call.wait_agent_done(timeout=10)
+    assert call.wait_agent_done(timeout=10, quiet_ms=200)
     call.hang_up()
     row = settled(running, call.call_sid)
     assert row.end_reason == "caller-hung-up"

@@ -86,14 +86,14 @@ def test_sigterm_lets_a_call_finish(serve: Serve, ring_at: Any, store: CallStore
     serving = serve()
     carrier = ring_at(serving)
     call = carrier.ring(NUMBER)
-    assert call.wait_agent_done(timeout=10)
+    assert call.wait_agent_done(timeout=10, quiet_ms=200)
     serving.process.send_signal(signal.SIGTERM)
     serving.wait_logged("drain.begun")
     with pytest.raises(CallFailed) as refused:
         carrier.ring(NUMBER)
     assert refused.value.reason == "busy"
     call.say(tone(400))
-    assert call.wait_agent_done(timeout=10)
+    assert call.wait_agent_done(timeout=10, quiet_ms=200)
     assert voice("You said words 0.") in call.heard
     call.hang_up()
     assert serving.process.wait(timeout=20) == 0
@@ -107,7 +107,7 @@ def test_a_drain_that_takes_too_long_says_goodbye(
 ) -> None:
     serving = serve(drain_seconds=0.5)
     call = ring_at(serving).ring(NUMBER)
-    assert call.wait_agent_done(timeout=10)
+    assert call.wait_agent_done(timeout=10, quiet_ms=200)
     serving.process.send_signal(signal.SIGTERM)
     ended = call.wait_ended(timeout=20)
     assert ended is not None
@@ -129,7 +129,7 @@ def test_a_killed_process_leaves_no_call_open(
     other = server(TOML)
     serving = serve()
     call = ring_at(serving).ring(NUMBER)
-    assert call.wait_agent_done(timeout=10)
+    assert call.wait_agent_done(timeout=10, quiet_ms=200)
     call.say(tone(400))
     assert call.wait_agent_done(timeout=10, quiet_ms=1600)
     serving.process.kill()
@@ -171,7 +171,7 @@ def test_workers_share_the_calls_and_are_replaced(
     wait_for(lambda: len(workers()) == 3, 30)
     assert kept.ended is None
     kept.say(tone(400))
-    assert kept.wait_agent_done(timeout=10)
+    assert kept.wait_agent_done(timeout=10, quiet_ms=200)
 
     serving.process.send_signal(signal.SIGTERM)
     ended = kept.wait_ended(timeout=20)

@@ -31,9 +31,9 @@ def test_a_whole_call_through_twilio(server: MakeServer, carrier: MakeCarrier, k
     running = server(TOML)
     status_url = f"{running.url}/webhooks/twilio/status"
     call = carrier(running, "twilio", key=key, status_url=status_url).ring(NUMBER)
-    assert call.wait_agent_done(timeout=10)
+    assert call.wait_agent_done(timeout=10, quiet_ms=200)
     call.say(tone(400))
-    assert call.wait_agent_done(timeout=10)
+    assert call.wait_agent_done(timeout=10, quiet_ms=200)
     assert voice("You said words 0.") in call.heard
     call.hang_up()
     row = settled(running, call.call_sid)
@@ -57,5 +57,5 @@ def test_the_public_url_is_what_twilio_signs(server: MakeServer, carrier: MakeCa
     running = server(TOML, public_url=public_url)
     behind_a_proxy = carrier(running, "twilio", key=TOKEN, root=public_url, connect_to=running.url)
     call = behind_a_proxy.ring(NUMBER)
-    assert call.wait_agent_done(timeout=10)
+    assert call.wait_agent_done(timeout=10, quiet_ms=200)
     assert {e.kind for e in call.events}.isdisjoint({"invalid", "callback-failed"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -210,8 +211,9 @@ class Session:
         if self.recorder is not None:
             self.recorder.stop()
             threads.append(self.recorder)
+        until = time.monotonic() + _JOIN_SECONDS
         release.join(_JOIN_SECONDS)
-        for thread in join_all([*threads, *release.threads], _JOIN_SECONDS):
+        for thread in join_all([*threads, *release.threads], until - time.monotonic()):
             log.error("thread.left", call_id=self.call.call_id, thread=thread.name)
 
 
