@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import multiprocessing
+import os
 import signal
 import socket
 import threading
@@ -27,7 +28,9 @@ from offhook.web.runtime import Runtime
 log = structlog.get_logger(__name__)
 
 _GOODBYE_SECONDS = 15.0
+_LOOK_SECONDS = 0.2
 _M_ARENA_MAX = -8  # malloc.h
+_AT_ONCE = signal.SIGUSR1
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -57,9 +60,10 @@ def local_url(listener: socket.socket) -> str:
 
 class Server(uvicorn.Server):
     """One process. The first SIGTERM or SIGINT drains: no new call, running calls finish within
-    ``drain_seconds``, then the agent says goodbye. A second one stops at once."""
+    ``drain_seconds``, then the agent says goodbye. A second one stops at once, unless the process
+    is ``supervised``."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, *, supervised: bool = False) -> None:
         super().__init__(
             uvicorn.Config(
                 create_app(runtime),
@@ -74,6 +78,7 @@ class Server(uvicorn.Server):
             )
         )
         self._runtime = runtime
+        self._supervised = supervised
         self._loop: asyncio.AbstractEventLoop | None = None
         self._drainer: asyncio.Task[None] | None = None
 
@@ -87,7 +92,10 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's
-        if self._runtime.sessions.draining or self._loop is None:
+        # Ctrl-C and systemd signal every process of a group, and the supervisor passes its signal
+        # on: to a supervised process the second one says nothing new.
+        again = self._runtime.sessions.draining and not self._supervised
+        if again or self._loop is None:
             self.should_exit = True
         else:
             self.drain()
@@ -169,44 +177,65 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
     Supervisor(settings, listener, url, workers).run()
 
 
-def _work(settings: Settings, listener: socket.socket, public_url: str) -> None:
+def _work(
+    settings: Settings, listener: socket.socket, public_url: str, *, supervised: bool = False
+) -> None:
     logs.configure(settings.log_level)  # a spawned worker begins without
     _share_arenas()
-    Server(Runtime(settings, Registry(), public_url)).run(sockets=[listener])
+    server = Server(Runtime(settings, Registry(), public_url), supervised=supervised)
+    if supervised:
+        signal.signal(_AT_ONCE, lambda *_: setattr(server, "should_exit", True))
+    server.run(sockets=[listener])
 
 
 class Supervisor:
-    """Keeps N worker processes alive and passes the signal to stop on to them."""
+    """Keeps N worker processes alive. The first signal to stop drains them, the second stops them
+    at once."""
 
     def __init__(
         self, settings: Settings, listener: socket.socket, public_url: str, workers: int
     ) -> None:
+        self._settings = settings
         self._arguments = (settings, listener, public_url)
         self._count = workers
         self._context = multiprocessing.get_context("spawn")
         self._processes: list[Any] = []
-        self._stop = threading.Event()
+        self._signals = 0  # no threading.Event: a handler that sets one can deadlock with its wait
 
     def run(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._stop.set())
+            signal.signal(number, self._on_signal)
         self._processes = [self._spawn() for _ in range(self._count)]
-        while not self._stop.wait(0.5):
+        while not self._signals:
             for index, process in enumerate(self._processes):
                 if not process.is_alive():
                     log.error("worker.died", pid=process.pid, exit_code=process.exitcode)
                     self._processes[index] = self._spawn()
+            time.sleep(_LOOK_SECONDS)
+        self._stop_all()
+
+    def _stop_all(self) -> None:
+        until = time.monotonic() + self._settings.drain_seconds + _GOODBYE_SECONDS + 30
         for process in self._processes:
             process.terminate()
-        settings = self._arguments[0]
-        until = time.monotonic() + settings.drain_seconds + _GOODBYE_SECONDS + 30
-        for process in self._processes:
-            process.join(max(0.0, until - time.monotonic()))
-            if process.is_alive():
-                process.kill()
+        hurried = False
+        while alive := [process for process in self._processes if process.is_alive()]:
+            if self._signals > 1 and not hurried:
+                hurried = True
+                for process in alive:
+                    os.kill(process.pid, _AT_ONCE)
+            if time.monotonic() > until:
+                for process in alive:
+                    process.kill()
+            time.sleep(_LOOK_SECONDS)
+
+    def _on_signal(self, *_: object) -> None:
+        self._signals += 1
 
     def _spawn(self) -> Any:
-        process = self._context.Process(target=_work, args=self._arguments, name="offhook-worker")
+        process = self._context.Process(
+            target=_work, args=self._arguments, kwargs={"supervised": True}, name="offhook-worker"
+        )
         process.start()
         return process
 
