@@ -11,12 +11,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import Engine, select, update
 
 from offhook.store import CallStore, migrate, open_engine
 from offhook.store.schema import NodeRow
-from offhook_telephony_simulated.carrier import SimulatedCarrier
+from offhook_telephony_simulated.carrier import CallFailed, SimulatedCarrier
 
 from .conftest import BUSINESS, NUMBER
 from .processes import Serving, install_scripted
@@ -136,3 +137,28 @@ def test_the_other_workers_settle_the_calls_of_one_that_was_killed(
     assert again.wait_ended(timeout=20)
     assert serving.process.wait(timeout=20) == 0
     assert {row.state for row in store.recent()} == {"ended"}
+
+
+def test_a_draining_server_says_so(serve: Serve, engine: Engine) -> None:
+    serving, carrier = serve(1, drain_seconds=600)
+    call = carrier.ring(NUMBER)
+    assert call.wait_agent_done(timeout=10, quiet_ms=200)
+    assert httpx.get(f"{serving.url}/readyz").status_code == 200
+    serving.process.send_signal(signal.SIGTERM)
+    logged(serving, "drain.begun")
+    ready = httpx.get(f"{serving.url}/readyz")
+    assert (ready.status_code, ready.json()["status"], ready.json()["calls"]) == (
+        503,
+        "draining",
+        1,
+    )
+    assert httpx.get(f"{serving.url}/healthz").status_code == 200
+    with pytest.raises(CallFailed) as refused:
+        carrier.ring(NUMBER)
+    assert refused.value.reason == "busy"
+    assert call.ended is None
+    serving.process.send_signal(signal.SIGTERM)  # the second one: at once
+    assert call.wait_ended(timeout=10)
+    assert serving.process.wait(timeout=20) == 0
+    (row,) = CallStore(engine).recent()
+    assert (row.state, row.end_reason) == ("ended", "drained")

@@ -402,6 +402,24 @@ def test_without_a_vendor_the_call_ends_politely(
     on.leaves_nothing()
 
 
+def test_a_recognizer_that_stays_deaf_ends_the_call_politely(stage: MakeStage) -> None:
+    def create(options: Any, call: Any, audio: Any, emit: Emit) -> Recognizer:
+        return Recognizer(emit, nothing, nothing)
+
+    on = stage("stt", {"deaf": create}, alone=True)
+    on.talk()
+    call = on.calls["deaf"]
+    assert voice("Again?") in call.heard
+    call.say(tone(300))
+    ended = call.wait_ended(timeout=20)
+    assert ended is not None
+    assert ended.reason == "agent-hung-up"
+    assert settled(on.server, call.call_sid).end_detail == "stt: no final in time"
+    assert on.finish() == {"deaf": ("provider-failed", ["Hello.", "Again?", "Sorry, bye."])}
+    assert voice("Sorry, bye.") in call.heard
+    on.leaves_nothing()
+
+
 def test_the_last_words_need_no_vendor(
     server: MakeServer, carrier: MakeCarrier, make_plugin: Any
 ) -> None:
