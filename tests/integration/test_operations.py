@@ -59,11 +59,6 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     engine.dispose()
 
 
-def logged(serving: Serving, event: str) -> None:
-    """Wait for a log entry of any process; those of two processes may share a line."""
-    wait_for(lambda: event in str(serving.log), 30)
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "systemd"])
 def test_a_signal_to_all_processes_drains(
     serve: Serve, engine: Engine, number: signal.Signals
@@ -88,11 +83,33 @@ def test_a_second_signal_stops_all_processes_at_once(serve: Serve, engine: Engin
     call = carrier.ring(NUMBER)
     assert call.wait_agent_done(timeout=10, quiet_ms=200)
     serving.process.send_signal(signal.SIGTERM)
-    logged(serving, "drain.begun")
+    serving.wait_logged("drain.begun")
     assert call.ended is None
     serving.process.send_signal(signal.SIGTERM)
     assert call.wait_ended(timeout=10)
     assert serving.process.wait(timeout=20) == 0
+    (row,) = CallStore(engine).recent()
+    assert (row.state, row.end_reason) == ("ended", "drained")
+
+
+def test_workers_do_not_outlive_their_supervisor(serve: Serve, engine: Engine) -> None:
+    serving, carrier = serve(2, drain_seconds=0.5)
+    call = carrier.ring(NUMBER)
+    assert call.wait_agent_done(timeout=10, quiet_ms=200)
+    os.kill(serving.process.pid, signal.SIGKILL)
+    ended = call.wait_ended(timeout=20)
+    assert ended is not None
+    assert voice(GOODBYE) in call.heard
+    serving.process.wait(timeout=5)
+
+    def gone() -> bool:
+        try:
+            os.killpg(serving.process.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    wait_for(gone, 30)
     (row,) = CallStore(engine).recent()
     assert (row.state, row.end_reason) == ("ended", "drained")
 
@@ -125,12 +142,13 @@ def test_the_other_workers_settle_the_calls_of_one_that_was_killed(
         "You said words 0.",
     ]
     recording = tmp_path / "recordings" / "acme" / f"{row.id}.wav"
+    assert row.recording_path == str(recording)
     with wave.open(str(recording), "rb") as file:
         stereo = file.readframes(file.getnframes())
     assert tone(400) in pcm_track(stereo, 0)
     assert voice("You said words 0.") in pcm_track(stereo, 1)
 
-    logged(serving, "worker.died")
+    serving.wait_logged("worker.died")
     again = carrier.ring(NUMBER)
     assert again.wait_agent_speaking(timeout=10)
     serving.process.send_signal(signal.SIGTERM)
@@ -145,7 +163,7 @@ def test_a_draining_server_says_so(serve: Serve, engine: Engine) -> None:
     assert call.wait_agent_done(timeout=10, quiet_ms=200)
     assert httpx.get(f"{serving.url}/readyz").status_code == 200
     serving.process.send_signal(signal.SIGTERM)
-    logged(serving, "drain.begun")
+    serving.wait_logged("drain.begun")
     ready = httpx.get(f"{serving.url}/readyz")
     assert (ready.status_code, ready.json()["status"], ready.json()["calls"]) == (
         503,

@@ -146,7 +146,9 @@ class Session:
             self.recorder.start()
         self.performer.start()
         self._watchdog.start()
-        self._services.writer.start(self.call.call_id, self._loaded.config_hash)
+        # The path from the first: if the process is killed, the recording can still be found.
+        path = self._recording_path()
+        self._services.writer.start(self.call.call_id, self._loaded.config_hash, path)
         self._services.observers.call_started(self.call)
 
     def finish(self, ended: CallEnded) -> None:
@@ -183,6 +185,9 @@ class Session:
             return CallEnded("stuck", "the socket is closed but the call did not end")
         return None
 
+    def _recording_path(self) -> str:
+        return "" if self.recorder is None else str(self.recorder.path)
+
     def _settle(self, ended: CallEnded) -> None:
         with self._transition:
             if self._settled:
@@ -195,7 +200,7 @@ class Session:
             if started:
                 self._stop_threads()
         finally:
-            path = str(self.recorder.path) if started and self.recorder is not None else ""
+            path = self._recording_path() if started else ""
             ended = replace(ended, duration_ms=duration, recording=path)
             self._services.writer.end(self.call.call_id, ended)
             if started:

@@ -58,9 +58,9 @@ class StoreWriter:
         self._thread = threading.Thread(target=self._run, name="offhook-store", daemon=True)
         self._thread.start()
 
-    def start(self, call_id: str, config_hash: str | None = None) -> None:
-        """The call's audio flows, since now, under that configuration."""
-        write = writes.start(call_id, self._store.clock(), config_hash)
+    def start(self, call_id: str, config_hash: str | None = None, recording: str = "") -> None:
+        """The call's audio flows, since now, under that configuration, recorded to that path."""
+        write = writes.start(call_id, self._store.clock(), config_hash, recording)
         self._submit(_Entry("start", call_id, write))
 
     def add_turn(self, call_id: str, turn: Turn) -> None:

@@ -19,9 +19,10 @@ Write = Callable[[Connection], None]
 _INSERTS: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 
-def start(call_id: str, at: datetime, config_hash: str | None = None) -> Write:
-    """The call's audio flows since ``at``, under that configuration (None: as it rang)."""
-    values = {"state": "in-progress", "started_at": at}
+def start(call_id: str, at: datetime, config_hash: str | None = None, recording: str = "") -> Write:
+    """The call's audio flows since ``at``, under that configuration (None: as it rang), and is
+    recorded to that path (empty: it is not)."""
+    values = {"state": "in-progress", "started_at": at, "recording_path": recording or None}
     if config_hash is not None:
         values["config_hash"] = config_hash
     statement = (

@@ -85,6 +85,8 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
+        if self._runtime.sessions.draining:
+            self._begin_to_drain()  # told to before there was a loop to tell
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for session in self._runtime.sessions:  # before their sockets close, which is no lost line
@@ -185,7 +187,19 @@ def _work(
     server = Server(Runtime(settings, Registry(), public_url), supervised=supervised)
     if supervised:
         signal.signal(_AT_ONCE, lambda *_: setattr(server, "should_exit", True))
+        threading.Thread(
+            target=_drain_without_parent, args=(server,), name="offhook-parent", daemon=True
+        ).start()
     server.run(sockets=[listener])
+
+
+def _drain_without_parent(server: Server) -> None:
+    """Nobody tells a worker to stop once its supervisor is gone: it must not go on serving."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # only spawned workers are supervised
+    parent.join()
+    log.error("supervisor.died", pid=parent.pid)
+    server.drain()
 
 
 class Supervisor:
