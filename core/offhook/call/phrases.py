@@ -79,8 +79,8 @@ class Voice:
 
     def synthesize(self, text: str) -> SpeechStream:
         """A sentence in the line's format. Raises ProviderError if no plugin serves."""
-        provider = self._chain.get()
-        _, made = self._describe(self._chain.name)
+        name, provider = self._chain.get_named()
+        _, made = self._describe(name)
         converter = None if made == self._line else Converter(made, self._line)
         return _Sentence(provider.synthesize(text), converter)
 

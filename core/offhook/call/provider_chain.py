@@ -33,7 +33,7 @@ class ProviderChain(Generic[P]):
         self._create = create
         self._lock = threading.Lock()
         self._index = 0
-        self._current: P | None = None
+        self._current: tuple[str, P] | None = None
         self._closed = False
 
     @property
@@ -48,6 +48,11 @@ class ProviderChain(Generic[P]):
 
     def get(self) -> P:
         """The provider that serves now. Raises ProviderError if none can."""
+        _, provider = self.get_named()
+        return provider
+
+    def get_named(self) -> tuple[str, P]:
+        """The same with its plugin's name, which ``name`` may have left behind by now."""
         while True:
             with self._lock:
                 if self._closed:
@@ -55,16 +60,17 @@ class ProviderChain(Generic[P]):
                 if self._current is not None:
                     return self._current
                 index = self._index
-            made = self._create(self._names[index])
+            name = self._names[index]
+            made = self._create(name)
             with self._lock:
+                wanted = index == self._index and self._current is None and not self._closed
+                if made is not None and wanted:
+                    self._current = name, made
+                    return self._current
                 if made is None and index == self._index:
                     if index + 1 >= len(self._names):
-                        raise ProviderUnavailable(self.name, f"no {self._kind} serves this call")
+                        raise ProviderUnavailable(name, f"no {self._kind} serves this call")
                     self._index += 1
-                elif made is not None and self._current is None and index == self._index:
-                    self._current = None if self._closed else made
-                    if self._current is not None:
-                        return made
             if made is not None:  # somebody else was faster, or the call ended meanwhile
                 self._close(made)
 
@@ -74,7 +80,7 @@ class ProviderChain(Generic[P]):
             old, self._current = self._current, None
             self._index = min(self._index + 1, len(self._names) - 1)
         if old is not None:
-            self._close(old)
+            self._close(old[1])
 
     def close(self) -> None:
         """The call is over."""
@@ -82,7 +88,7 @@ class ProviderChain(Generic[P]):
             self._closed = True
             old, self._current = self._current, None
         if old is not None:
-            self._close(old)
+            self._close(old[1])
 
     def _close(self, provider: P) -> None:
         try:

@@ -37,9 +37,9 @@ _JOIN_SECONDS = 3.0
 class Session:
     """Owns one call's threads from the media socket's acceptance to the settled row.
 
-    ``on_text`` and ``on_closed`` run on the event loop and never block. ``begin`` and ``finish``
-    run on the handler thread. ``abandon`` is for the watchdog and the reaper, when that thread
-    cannot be trusted any more.
+    ``on_text`` and ``on_closed`` run on the event loop and never block. The handler thread begins
+    and settles the call. ``abandon`` is for the watchdog and the reaper, when that thread cannot be
+    trusted any more.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Session:
         self._handler = MediaStreamHandler(
             call.call_id, Conversation(brief), self.inbox, self.clock,
             Ears(self.audio, detector, self.recorder), self.performer,
-            self.begin, self.finish, self.crashed,
+            self._begin, self._settle, self.crashed,
         )  # fmt: skip
         self._watchdog = Watchdog(
             call.call_id, self._audio_pulse, self._handler.pulse, self.end, self.abandon
@@ -140,7 +140,7 @@ class Session:
 
     # ---- on the handler thread ----
 
-    def begin(self) -> None:
+    def _begin(self) -> None:
         """The stream has started: start everything else."""
         if self.recorder is not None:
             self.recorder.start()
@@ -150,10 +150,6 @@ class Session:
         path = self._recording_path()
         self._services.writer.start(self.call.call_id, self._loaded.config_hash, path)
         self._services.observers.call_started(self.call)
-
-    def finish(self, ended: CallEnded) -> None:
-        """The conversation is over: stop, join, close, settle. Once."""
-        self._settle(ended)
 
     # ---- any thread ----
 
@@ -189,6 +185,7 @@ class Session:
         return "" if self.recorder is None else str(self.recorder.path)
 
     def _settle(self, ended: CallEnded) -> None:
+        """The call is over: stop, join, close, write it down. Once; any thread."""
         with self._transition:
             if self._settled:
                 return

@@ -1,5 +1,5 @@
 """The caller's audio between the event loop, which gets a frame every 20 ms, and the call's handler
-thread, which should wake ten times a second and at once when somebody begins to speak."""
+thread, which should wake a few times a second and at once when somebody begins to speak."""
 
 from __future__ import annotations
 

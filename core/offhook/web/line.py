@@ -24,7 +24,7 @@ class SocketLine:
 
     def __init__(self, socket: WebSocket) -> None:
         self._socket = socket
-        self._fast: MediaProtocol | None = (
+        self.fast: MediaProtocol | None = (
             socket.scope.get("extensions", {}).get(EXTENSION, {}).get("protocol")
         )
         self._loop = asyncio.get_running_loop()
@@ -35,11 +35,6 @@ class SocketLine:
         self._ready = asyncio.Event()
         self._sending = False
         self.closed = asyncio.Event()
-
-    @property
-    def fast(self) -> MediaProtocol | None:
-        """The connection's shortcut, if the server has it."""
-        return self._fast
 
     def send(self, message: str) -> None:
         with self._lock:
@@ -97,8 +92,8 @@ class SocketLine:
             self._woken = False
             closing = self._closing is not None
         pumping = self._ready.is_set() or self._sending
-        if self._fast is not None and self._fast.writable.is_set() and not (closing or pumping):
-            self._fast.send_texts(self._take())
+        if self.fast is not None and self.fast.writable.is_set() and not (closing or pumping):
+            self.fast.send_texts(self._take())
             return
         self._ready.set()
         if closing:

@@ -111,6 +111,16 @@ def test_the_next_steps_in_and_the_last_is_made_anew() -> None:
     assert vendors.open == []
 
 
+def test_a_provider_comes_with_the_name_it_was_made_by() -> None:
+    vendors = Vendors(refuse=("first",))
+    names = ("first", "second", "third")
+    chain: ProviderChain[Provider] = ProviderChain("tts", names, vendors)
+    name, provider = chain.get_named()
+    chain.replace()  # what was handed out keeps its name, whatever serves now
+    assert (name, provider.name, chain.name) == ("second", "second", "third")
+    assert chain.get_named()[0] == chain.get().name == "third"
+
+
 def test_a_vendor_that_cannot_be_made_is_told_and_may_be_asked_again() -> None:
     answers: list[Exception | Provider] = [RuntimeError("no key"), Provider("one")]
 
