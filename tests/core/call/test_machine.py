@@ -44,9 +44,9 @@ def interrupted_story(**how: Any) -> Call:
 def test_silence_is_asked_about_and_then_the_agent_hangs_up() -> None:
     call = Call()
     call.run()
-    assert call.spoken == ["Hello there friend.", *PHRASES.silence, PHRASES.silence_goodbye]
+    assert call.speaking == ["Hello there friend.", *PHRASES.silence, PHRASES.silence_goodbye]
     assert call.finish.reason == "silence"
-    assert [turn.heard for turn in call.turns] == call.spoken
+    assert [turn.heard for turn in call.turns] == call.speaking
     assert [turn.index for turn in call.turns] == [0, 1, 2]
 
 
@@ -72,7 +72,7 @@ def test_a_question_is_answered_and_the_answer_timed() -> None:
 def test_the_call_ends_at_its_greatest_length() -> None:
     call = Call(limits={"max_call_seconds": 5})
     call.run()
-    assert call.spoken[-1] == PHRASES.time_up
+    assert call.speaking[-1] == PHRASES.time_up
     assert call.finish.reason == "max-length"
     assert call.times(s.Finish)[0] < 25_000
 
@@ -81,7 +81,7 @@ def test_a_node_that_goes_down_says_goodbye() -> None:
     call = Call()
     call.at(500, s.Draining())
     call.run()
-    assert call.spoken[-1] == PHRASES.time_up
+    assert call.speaking[-1] == PHRASES.time_up
     assert call.finish.reason == "drained"
 
 
@@ -98,7 +98,7 @@ def test_a_carrier_that_echoes_no_marks_does_not_stop_the_call() -> None:
     call = Call(["It is noon."], marks=False)
     call.says("What time is it?", 6000)
     call.run()
-    assert "It is noon." in call.spoken
+    assert "It is noon." in call.speaking
     assert call.finish.reason == "silence"
 
 
@@ -187,7 +187,7 @@ def test_a_model_that_fails_once_is_replaced_and_asked_again(reply: list[Any]) -
     call.says("What time is it?", 100)
     call.run(14_000)
     assert call.all(s.ReplaceProvider) == [s.ReplaceProvider("llm")]
-    assert call.spoken[:2] == [PHRASES.hold_on, "It is noon."]
+    assert call.speaking[:2] == [PHRASES.hold_on, "It is noon."]
     assert len(call.all(s.Think)) == 2
 
 
@@ -196,7 +196,7 @@ def test_a_model_that_fails_twice_ends_the_call(reply: list[Any]) -> None:
     call = Call(reply, reply, **QUIET)
     call.says("What time is it?", 100)
     call.run()
-    assert call.spoken[-1] == PHRASES.failure
+    assert call.speaking[-1] == PHRASES.failure
     assert call.finish.reason == "provider-failed"
     assert call.finish.detail.startswith("llm: ")
 
@@ -207,7 +207,7 @@ def test_a_voice_that_fails_once_is_replaced_and_the_rest_said() -> None:
     call.says("What time is it?", 100)
     call.run(8000)
     assert call.all(s.ReplaceProvider) == [s.ReplaceProvider("tts")]
-    assert call.spoken == ["It is noon.", PHRASES.hold_on, "It is noon."]
+    assert call.speaking == ["It is noon.", PHRASES.hold_on, "It is noon."]
 
 
 def test_a_voice_that_fails_twice_ends_the_call() -> None:
@@ -215,7 +215,7 @@ def test_a_voice_that_fails_twice_ends_the_call() -> None:
     call.broken = {"It is noon.", PHRASES.hold_on}
     call.says("What time is it?", 100)
     call.run()
-    assert call.spoken[-1] == PHRASES.failure
+    assert call.speaking[-1] == PHRASES.failure
     assert call.finish.reason == "provider-failed"
     assert call.finish.detail.startswith("tts: ")
 
@@ -236,7 +236,7 @@ def test_a_sentence_without_any_audio_was_not_heard() -> None:
     call = Call(["Hm hm. ", "It is noon."], **QUIET)
     call.says("What time is it?", 100)
     call.run(1650)
-    assert call.spoken == ["Hm hm."]
+    assert call.speaking == ["Hm hm."]
     call.tell(s.Synthesized(1, 0.0))
     call.run(4000)
     assert call.context[-1] == ("assistant", "It is noon.")
@@ -247,7 +247,7 @@ def test_words_that_the_recognizer_lost_are_asked_for_again() -> None:
     call.says("Hello?", 100, final_after=100_000)
     call.run(6000)
     assert call.all(s.ReplaceProvider) == [s.ReplaceProvider("stt")]
-    assert call.spoken == [PHRASES.again]
+    assert call.speaking == [PHRASES.again]
 
 
 def test_a_recognizer_that_fails_twice_ends_the_call() -> None:
